@@ -1,0 +1,498 @@
+"""The boundary of a request: an ASGI application around the app's own.
+
+It opens the request on the task that runs it, watches `send` and `receive` go by, and records
+the request when the app returns. A scope inside a scope (a mounted app, an in-process client)
+is part of the outer one.
+"""
+
+import functools
+import re
+import struct
+from typing import Any, Awaitable, Callable, Dict, Mapping, MutableMapping, Optional, Tuple
+
+from slowpath.probe import core, wire
+from slowpath.probe.core import Line, local, now
+from slowpath.probe.hook import Hook
+from slowpath.probe.loop import Task
+from slowpath.probe.sites import adopt, adopt_main
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_SEND = wire.SPAN_KINDS["send"]
+_RECEIVE = wire.SPAN_KINDS["receive"]
+_WEBSOCKET = wire.RequestFlag.WEBSOCKET
+_STREAMED = wire.RequestFlag.STREAMED
+#: A request shorter than this that was never suspended tells its only slice by itself. It is
+#: below `loop.MEASURED_NS`, so that the slice, which ends a little later, needs no CPU time.
+SINGLE_NS = 900_000
+#: The two records of a request in one.
+_REQUEST = struct.Struct(wire.RECORD.format + wire.RECORD.format[1:])
+#: W3C Trace Context; later versions may add fields.
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-([0-9a-f]{16})-[0-9a-f]{2}(?![^-])")
+#: Set by the probe: writes out what waits; called when the app's lifespan ends.
+on_shutdown: Callable[[], None] = lambda: None  # noqa: E731
+
+
+class Request:
+    """One ASGI scope in the making; all lines that work for it share it.
+
+    Its `on_send` and `on_receive` stand between the server and the app.
+    """
+
+    __slots__ = (
+        "bytes_in",
+        "bytes_out",
+        "complete",
+        "done",
+        "first_byte",
+        "flags",
+        "headers",
+        "hook",
+        "line",
+        "main",
+        "receive",
+        "send",
+        "status",
+    )
+
+    def __init__(self, hook: Hook, main: Line, receive: Receive, send: Send, flags: int) -> None:
+        self.hook = hook
+        self.main: Optional[Line] = main
+        self.line = main.id
+        self.receive = receive
+        self.send = send
+        self.flags = flags
+        self.done = False
+        self.status = self.bytes_in = self.bytes_out = self.first_byte = self.complete = 0
+        self.headers: Any = ()
+
+    def on_send(self, message: Message) -> Awaitable[None]:
+        """Note status, size and first byte; messages that may wait for the peer are timed."""
+        try:
+            kind = message["type"]
+            if kind == "http.response.start":
+                self.status = int(message["status"])
+                headers = message.get("headers")
+                # An iterator is the server's to consume.
+                self.headers = headers if isinstance(headers, (list, tuple)) else ()
+            elif kind == "http.response.body":
+                self.bytes_out += len(message.get("body") or b"")
+                if not message.get("more_body"):
+                    if not self.complete:
+                        self.complete = now()
+                        self.first_byte = self.first_byte or self.complete
+                else:
+                    if not self.first_byte:
+                        self.first_byte = now()
+                        if content_length(self.headers) < 0:
+                            self.flags |= _STREAMED
+                    if not self.complete and 0 <= content_length(self.headers) <= self.bytes_out:
+                        self.complete = now()  # a middleware may pass a whole answer on in parts
+                    return self.timed_send(message)
+            elif kind == "websocket.accept":
+                self.status = 101
+                self.first_byte = now()
+            elif kind == "websocket.send":
+                self.bytes_out += len(message.get("bytes") or message.get("text") or b"")
+                return self.timed_send(message)
+        except (KeyError, TypeError, ValueError):
+            pass  # no ASGI message: the server will tell the app
+        except Exception as exc:
+            self.hook.failed(exc)
+        return self.send(message)
+
+    async def timed_send(self, message: Message) -> None:
+        """Send, and record the wait if the peer reads slowly."""
+        line = local.here.line or self.main
+        if line is None:
+            return await self.send(message)
+        line.waits += 1
+        started = now()
+        try:
+            return await self.send(message)
+        finally:
+            line.waits -= 1
+            if line.paused > started:
+                self.waited(_SEND, line, started, message)
+
+    async def on_receive(self) -> Message:
+        """Receive, noting size and disconnection; waiting for the peer is recorded."""
+        line = local.here.line or self.main
+        if line is None:
+            return await self.receive()
+        line.waits += 1
+        started = now()
+        try:
+            message = await self.receive()
+        finally:
+            line.waits -= 1
+            if line.paused > started:
+                self.waited(_RECEIVE, line, started)
+        try:
+            kind = message["type"]
+            if kind == "http.request":
+                self.bytes_in += len(message.get("body", b""))
+            elif kind == "websocket.receive":
+                self.bytes_in += len(message.get("bytes") or message.get("text") or b"")
+            elif kind == "http.disconnect" and not self.first_byte:
+                self.flags |= wire.RequestFlag.DISCONNECTED
+        except Exception as exc:
+            self.hook.failed(exc)
+        return message
+
+    def waited(self, kind: int, line: Line, started: int, sent: Optional[Message] = None) -> None:
+        """Record a wait for the peer."""
+        try:
+            size = -1
+            if sent is not None:
+                size = len(sent.get("body") or sent.get("bytes") or sent.get("text") or b"")
+            core.emit(kind, line, started, now(), 0, "", size)
+        except Exception as exc:
+            self.hook.failed(exc)
+
+
+class AsgiHook(Hook):
+    """Base of the hooks that put the boundary in place, one for each server."""
+
+    name = "asgi"
+    #: The boundary is called by a server alone. It starts a request for every scope, then: a
+    #: server may start the next one on a connection from within the task that ends the last.
+    of_server = False
+
+    def task_of(self, app: App, scope: Scope, receive: Receive, send: Send) -> Optional[Task]:
+        """Return a call of `app` as a task; None if that fails."""
+        coro = app(scope, receive, send)
+        try:
+            return Task(coro, None)
+        except Exception as exc:
+            coro.close()  # type: ignore[attr-defined]
+            self.failed(exc)
+            return None
+
+    def around(self, app: App) -> App:
+        """Return `app` with the boundary around it."""
+        if self.of_server:
+            try:
+                adopt_main()  # by now it has imported what it runs
+            except Exception as exc:
+                self.failed(exc)
+
+        async def boundary(scope: Scope, receive: Receive, send: Send) -> None:
+            kind = scope["type"]
+            if kind == "http":
+                flags = 0
+            elif kind == "websocket":
+                flags = _WEBSOCKET
+            else:
+                try:
+                    return await app(scope, receive, send)
+                finally:
+                    on_shutdown()
+            line = local.here.line
+            if line is None:
+                # A server that steps coroutines itself: be the task, then come here again.
+                task = self.task_of(boundary, scope, receive, send) if self.enabled else None
+                await (app(scope, receive, send) if task is None else task)
+                return None
+            outer = line.request
+            if not self.enabled or (
+                outer is not None and not outer.done and (outer.main is line or not self.of_server)
+            ):
+                return await app(scope, receive, send)
+            request = line.request = Request(self, line, receive, send, flags)
+            if type(line) is Task and line.paused == line.born:
+                # Made for this request and still in its first slice.
+                accepted, began = line.born, line.started
+            else:
+                accepted = began = now()
+            try:
+                return await app(scope, request.on_receive, request.on_send)
+            except BaseException as exc:
+                request.flags |= (
+                    wire.RequestFlag.FAILED
+                    if isinstance(exc, Exception)
+                    else wire.RequestFlag.CANCELLED
+                )
+                raise
+            finally:
+                request.done = True
+                try:
+                    finish(scope, request, accepted, began)
+                except Exception as exc:
+                    self.failed(exc)
+                request.main = None  # it refers to the request: leave no cycle to collect
+
+        return boundary
+
+
+def finish(scope: Scope, request: Request, accepted: int, began: int) -> None:
+    """Record a request that has ended."""
+    if len(core.buffer) >= core.BOUND:
+        core.dropped["records"] += 2
+        return
+    main = request.main
+    line = request.line
+    handler, template = place(scope, request.status)
+    ended = now()
+    flags = request.flags
+    if type(main) is Task and main.paused == accepted and ended - began < SINGLE_NS:
+        flags |= wire.RequestFlag.SINGLE
+        main.single = True
+    core.buffer.extend(
+        _REQUEST.pack(
+            wire.REQUEST,
+            flags,
+            local.here.number,
+            line,
+            handler,
+            template,
+            accepted,
+            ended,
+            request.status,
+            request.bytes_out,
+            wire.REQUEST_MORE,
+            0,
+            0,
+            line,
+            # From first to last byte in µs; a REQUEST_MORE has no site.
+            min((request.complete - request.first_byte) // 1000 + 1, 0xFFFFFFFF)
+            if request.complete
+            else 0,
+            core.text(scope.get("method") or "WEBSOCKET"),
+            request.first_byte,
+            request.bytes_in,
+            client_span(scope),
+            began,
+        )
+    )
+
+
+#: The route of all that met none.
+UNMATCHED = "/{unmatched}"
+#: By identity of route and endpoint, which are kept here so that no other takes their identity.
+_places: Dict[Tuple[int, int, Any], Tuple[int, int, Any]] = {}
+
+
+def place(scope: Scope, status: int) -> Tuple[int, int]:
+    """Return the endpoint's site and the text of its route template; 0 where unknown."""
+    endpoint = scope.get("endpoint")
+    known = scope.get("route")
+    if not hasattr(known, "endpoint"):
+        # Starlette before 1.0 tells no route; of a mounted app the mount tells half.
+        if endpoint is None and is_unmatched(scope, status):
+            return 0, core.text(UNMATCHED)
+        return endpoint_site(endpoint), core.text(unrouted(scope))
+    context = scope.get("fastapi")
+    if context is not None:
+        # FastAPI tells the full template of an included router in a context of its own.
+        known = context.get("effective_route_context", known)
+    key = (id(known), id(endpoint), scope.get("root_path"))
+    found = _places.get(key)
+    if found is None:
+        found = endpoint_site(endpoint), core.text(routed(scope, known)), (known, endpoint)
+        if len(_places) < 10_000:
+            _places[key] = found
+    return found[0], found[1]
+
+
+def endpoint_site(endpoint: Any) -> int:
+    """Return where an endpoint is defined; its package counts as the app's own from now on."""
+    if endpoint is None:
+        return 0
+    code = getattr(endpoint, "__code__", None)
+    if code is not None:
+        adopt(code.co_filename)
+    return core.site_of(endpoint)
+
+
+def routed(scope: Scope, known: Any) -> str:
+    """Return the route template that a route object tells, with what it is mounted under."""
+    # Without the types of its parameters, as the app's description has it.
+    path = getattr(known, "path_format", None) or getattr(known, "path", None)
+    if not isinstance(path, str):
+        return unrouted(scope)
+    # Parameters that the route itself names stand behind what it is mounted under.
+    values = scope.get("path_params") or {}
+    outer = {name: value for name, value in values.items() if f"{{{name}}}" not in path}
+    return named(mounted_at(scope), outer) + path
+
+
+def is_unmatched(scope: Scope, status: int) -> bool:
+    """Tell whether a request met no route: then its path may be anything that a client sends."""
+    if "path_template" in scope:
+        return False
+    return status == 404 or "router" in scope or scope.get("method") == "OPTIONS"
+
+
+def mounted_at(scope: Scope) -> str:
+    """Return the part of the path that mounts took off, within the app."""
+    outer = scope.get("app_root_path", "")
+    mounted = str(scope.get("root_path", ""))
+    return mounted[len(outer) :] if mounted.startswith(outer) else ""
+
+
+def unrouted(scope: Scope) -> str:
+    """Return a template from the path: parameters that the router found become their names."""
+    known = scope.get("path_template")  # Litestar's
+    if isinstance(known, str):
+        return known
+    endpoint = scope.get("endpoint")
+    parameters = scope.get("path_params") or {}
+    mounted = mounted_at(scope)
+    if mounted and not isinstance(endpoint, type) and not hasattr(endpoint, "__code__"):
+        return (
+            named(mounted, parameters) + "/{path}"
+        )  # static files, or an app that matched nothing
+    return named(str(scope.get("path", "")), parameters)
+
+
+def named(path: str, parameters: Mapping[str, Any]) -> str:
+    """Return a path with the names of its parameters in place of their values."""
+    for name, value in parameters.items():
+        text, mark = str(value), "{" + str(name) + "}"
+        parts = path.split("/")
+        if not text:
+            continue
+        if text in parts:
+            parts[parts.index(text)] = mark
+            path = "/".join(parts)
+        else:  # within a part, or of several parts
+            path = path.replace(text, mark, 1)
+    return template(path)
+
+
+def template(path: str) -> str:
+    """Replace what looks like an id in a path, so that no user's data is kept.
+
+    >>> template("/v1/users/42/files/3f2b8c1e-9d7a-4b6f-8a1d-2c3e4f5a6b7c")
+    '/v1/users/{id}/files/{id}'
+    """
+    parts = path.split("/")[:12]
+    for i, part in enumerate(parts):
+        if part[:1] == "{" and part[-1:] == "}":
+            continue
+        version = part[:1] == "v" and part[1:].isdigit()
+        odd = not part.isascii() or any(c.isdigit() or c in "@%=:" for c in part)
+        if len(part) > 40 or (odd and not version):
+            parts[i] = "{id}"
+    return "/".join(parts)
+
+
+def content_length(headers: Any) -> int:
+    """Return the length that the headers of a response tell; -1 if they do not."""
+    for name, value in headers:
+        if name.lower() == b"content-length" and value.isdigit():
+            return int(value)
+    return -1
+
+
+def client_span(scope: Scope) -> int:
+    """Return the span id of the client's `traceparent` as a signed integer; 0 if there is none."""
+    try:
+        for name, value in scope.get("headers", ()):
+            if name == b"traceparent":
+                found = _TRACEPARENT.match(value)
+                if found is None:
+                    return 0
+                number = int(found[1], 16)
+                return number - (1 << 64) if number >> 63 else number
+    except (TypeError, ValueError):
+        pass  # no headers of ASGI
+    return 0
+
+
+class UvicornHook(AsgiHook):
+    """uvicorn, and gunicorn with uvicorn's workers: the app is wrapped when it is loaded."""
+
+    name = "uvicorn"
+    of_server = True
+    module = "uvicorn.config"
+
+    def install(self, module: Any) -> None:
+        def make(original: Any) -> Any:
+            def load(config: Any) -> Any:
+                result = original(config)
+                if self.enabled and getattr(config, "interface", "") != "wsgi":
+                    config.loaded_app = self.around(config.loaded_app)
+                    FRAMEWORK.rest()
+                return result
+
+            return load
+
+        self.patch(module.Config, "load", make)
+
+
+class UvicornServerHook(Hook):
+    """uvicorn's end: it may raise the signal that stopped it anew, and then nothing else runs."""
+
+    name = "uvicorn server"
+    module = "uvicorn.server"
+
+    def install(self, module: Any) -> None:
+        def make(original: Any) -> Any:
+            @functools.wraps(original)
+            async def shutdown(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    return await original(*args, **kwargs)
+                finally:
+                    on_shutdown()
+
+            return shutdown
+
+        self.patch(module.Server, "shutdown", make)
+
+
+class HypercornHook(AsgiHook):
+    """hypercorn: the app is wrapped in its own wrapper."""
+
+    name = "hypercorn"
+    of_server = True
+    module = "hypercorn.app_wrappers"
+
+    def install(self, module: Any) -> None:
+        def make(original: Any) -> Any:
+            def init(wrapper: Any, app: Any, *args: Any, **kwargs: Any) -> None:
+                original(wrapper, self.around(app) if self.enabled else app, *args, **kwargs)
+                FRAMEWORK.rest()
+
+            return init
+
+        self.patch(module.ASGIWrapper, "__init__", make)
+
+
+class StarletteBoundary(AsgiHook):
+    """Starlette and FastAPI under any other server (granian, daphne, a test client)."""
+
+    name = "starlette boundary"
+    module = "starlette.applications"
+
+    def install(self, module: Any) -> None:
+        def make(original: Any) -> Any:
+            # A coroutine function like the original: servers tell ASGI versions apart by that.
+            @functools.wraps(original)
+            async def call(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
+                if not self.enabled:
+                    return await original(app, scope, receive, send)  # type: ignore[no-any-return]
+
+                def inner(*exchange: Any) -> Awaitable[None]:
+                    return original(app, *exchange)  # type: ignore[no-any-return]
+
+                return await self.around(inner)(scope, receive, send)
+
+            return call
+
+        self.patch(module.Starlette, "__call__", make)
+
+    def rest(self) -> None:
+        """Step aside: a server's own boundary serves this process."""
+        if self.enabled:
+            self.uninstall()
+            self.state = "on"
+
+
+FRAMEWORK = StarletteBoundary()
+HOOKS = (UvicornHook(), UvicornServerHook(), HypercornHook(), FRAMEWORK)

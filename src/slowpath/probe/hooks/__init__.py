@@ -1,0 +1,1 @@
+"""Hooks by library: one small module each, listing its hook classes in `HOOKS`."""
