@@ -1,0 +1,192 @@
+"""Waiting for the event loop: the tail of an await in which the answer was there already."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from slowpath.ledger.model import ACTIVITIES, Mode
+from slowpath.ledger.rows import UNKNOWN_WAIT, Hold, Ints, Registry, Rows, distinct, groups
+from slowpath.probe.wire import SPAN_KINDS
+
+#: Slices at most so far apart belong to one busy period. Between them the loop works too (it
+#: polls, reads sockets, parses requests and rows, runs plain callbacks), which no slice tells. On
+#: an idle loop two slices come that close only by chance, and little time is at stake then.
+PAUSE_NS = 100_000
+#: The longer a slice, the more has come in meanwhile that the loop works off after it.
+PAUSE_SHARE, PAUSE_MOST_NS = 0.25, 5_000_000
+#: Waits of one fingerprint that ended on an idle loop; from so many on, they tell how long the
+#: wait takes by itself.
+ENOUGH = 5
+#: Which quantile of those is taken, and of all waits when too few ended on an idle loop.
+IDLE_QUANTILE, BUSY_QUANTILE = 0.25, 0.05
+
+LOOP_WAIT = ACTIVITIES["loop_wait"]
+_HANDED_OVER = np.array([SPAN_KINDS["pool_wait"], SPAN_KINDS["lock_wait"]], np.uint8)
+_QUEUED = np.array([SPAN_KINDS["http_pool_wait"], SPAN_KINDS["thread_wait"]], np.uint8)
+
+
+def busy_since(slices: Rows, on_loop: npt.NDArray[np.bool_]) -> Ints:
+    """Return for each slice since when its loop had run without a pause; shape (slices,).
+
+    Args:
+        slices: rows of `SLICE`.
+        on_loop: which of them ran on a loop, not in a worker thread.
+    """
+    result = slices["start"].copy()
+    order = np.flatnonzero(on_loop)
+    order = order[np.lexsort((slices["start"][order], slices["thread"][order]))]
+    if not len(order):
+        return result
+    start, end, thread = (slices[name][order] for name in ("start", "end", "thread"))
+    new_thread = np.concatenate(([True], thread[1:] != thread[:-1]))
+    first = new_thread.copy()
+    first[1:] |= start[1:] - _running_max(end, new_thread)[:-1] > pauses(end - start)[:-1]
+    period = np.cumsum(first) - 1
+    since = start[np.flatnonzero(first)][period]
+    # A line that runs again right after itself waited for no other.
+    line = slices["line"][order]
+    alone = np.concatenate(([False], (line[1:] == line[:-1]) & ~new_thread[1:]))
+    result[order] = np.where(alone, start, since)
+    return result
+
+
+def pauses(length: Ints) -> Ints:
+    """Return how long the loop may work unseen after slices of these lengths, ns."""
+    longer = (length * PAUSE_SHARE).astype(np.int64)
+    return np.clip(longer, PAUSE_NS, PAUSE_MOST_NS)
+
+
+class Loops:
+    """How much of any time the slices of a loop take."""
+
+    def __init__(self, slices: Rows, on_loop: npt.NDArray[np.bool_]) -> None:
+        chosen = np.flatnonzero(on_loop)
+        self._tables: dict[int, tuple[Ints, Ints, Ints]] = {}
+        for thread, part in groups(slices["thread"][chosen]):
+            rows = slices[chosen[part]]
+            rows = rows[np.argsort(rows["start"], kind="stable")]
+            start, end = rows["start"].copy(), rows["end"].copy()
+            # A slice within another (a task begun at once) takes no time of its own.
+            start[1:] = np.maximum(start[1:], np.maximum.accumulate(end)[:-1])
+            length = np.maximum(end - start, 0)
+            self._tables[thread] = (start, length, np.cumsum(length) - length)
+
+    def busy_ns(self, thread: int, start: int, end: int) -> int:
+        """Return how long slices held the loop in [start, end)."""
+        table = self._tables.get(thread)
+        return 0 if table is None else self._until(table, end) - self._until(table, start)
+
+    def _until(self, table: tuple[Ints, Ints, Ints], at: int) -> int:
+        start, length, before = table
+        i = int(np.searchsorted(start, at, "right")) - 1
+        return int(before[i] + min(length[i], at - start[i])) if i >= 0 else 0
+
+
+def _running_max(values: Ints, restart: npt.NDArray[np.bool_]) -> Ints:
+    """Return the running maximum, begun anew wherever `restart` holds."""
+    if not len(values):
+        return values
+    group = np.cumsum(restart) - 1
+    low = int(values.min())
+    width = int(values.max()) - low + 1
+    # Each group is lifted above the ones before it, so that one running maximum serves all.
+    lifted = values - low + group * width if len(values) * 1.0 * width < 2**62 else None
+    if lifted is not None:
+        highest: Ints = np.maximum.accumulate(lifted) + low - group * width
+        return highest
+    result = values.copy()
+    bounds = [*np.flatnonzero(restart).tolist(), len(values)]
+    for begin, end in pairwise(bounds):
+        result[begin:end] = np.maximum.accumulate(values[begin:end])
+    return result
+
+
+def carve(acts: Rows, holds: list[Hold], registry: Registry) -> Rows:
+    """Split the tails of waits off as `loop_wait`; return the acts, in the same order.
+
+    Changes `acts`.
+    """
+    tails = np.flatnonzero((acts["busy"] > 0) & (acts["activity"] != LOOP_WAIT))
+    rows = acts[tails]
+    ready = np.maximum(rows["busy"], rows["start"] + _own_length(rows))
+    ready = np.maximum(ready, _handed_over(rows, holds))
+    ready = np.minimum(ready, rows["end"])
+    whole = ready <= rows["start"]
+    parted = ~whole & (ready < rows["end"])
+    loops = {t: registry.number("loop", t) for t in distinct(rows["thread"]).tolist()}
+    extra = rows[parted]
+    extra["start"] = ready[parted]
+    _to_loop_wait(extra, np.arange(len(extra)), loops)
+    _to_loop_wait(acts, tails[whole], loops)
+    acts["end"][tails[parted]] = ready[parted]
+    return np.insert(acts, tails[parted] + 1, extra) if len(extra) else acts
+
+
+def _to_loop_wait(rows: Rows, chosen: Ints, loops: dict[int, int]) -> None:
+    rows["activity"][chosen] = LOOP_WAIT
+    rows["mode"][chosen] = Mode.WAIT
+    rows["resource"][chosen] = 0
+    rows["link"][chosen] = 0
+    threads = rows["thread"][chosen]
+    for thread, number in loops.items():
+        rows["awaits"][chosen[threads == thread]] = number
+
+
+def _own_length(rows: Rows) -> Ints:
+    """Return how long each wait takes by itself: a low quantile of its fingerprint, ns.
+
+    It is taken among those that ended on an idle loop. With too few of them it is taken among
+    all: as the loop is not always busy just then, the shortest are near the truth.
+    """
+    result = np.zeros(len(rows), np.int64)
+    chosen = np.flatnonzero(
+        ~np.isin(rows["activity"], _HANDED_OVER) & (rows["nth"] != UNKNOWN_WAIT)
+    )
+    rows = rows[chosen]
+    if not len(rows):
+        return result
+    length = rows["end"] - rows["start"]
+    idle = rows["busy"] >= rows["end"]
+    # A wait that no hook named has its place for a fingerprint.
+    site = np.where(rows["resource"] > 0, 0, rows["site"])
+    keys = (rows["activity"], rows["resource"], site, rows["nth"])
+    order = np.lexsort((length, ~idle, *keys))
+    first = np.concatenate(
+        ([True], np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0))
+    )
+    bounds = [*np.flatnonzero(first).tolist(), len(order)]
+    for begin, end in pairwise(bounds):
+        group = order[begin:end]
+        count = int(np.count_nonzero(idle[group]))
+        if count >= ENOUGH:
+            own = length[group[int(IDLE_QUANTILE * count)]]
+        else:
+            own = np.sort(length[group])[int(BUSY_QUANTILE * len(group))]
+        result[chosen[group]] = own
+    return result
+
+
+def _handed_over(rows: Rows, holds: list[Hold]) -> Ints:
+    """Return when what a wait was for had been given back; the wait's end if that is unknown.
+
+    For waits of other kinds: 0.
+    """
+    result = np.where(np.isin(rows["activity"], _QUEUED), rows["end"], 0)
+    waits = np.flatnonzero(np.isin(rows["activity"], _HANDED_OVER))
+    if not len(waits):
+        return result
+    returned: dict[tuple[int, int], list[int]] = {}
+    for hold in holds:
+        returned.setdefault((hold.scarce, hold.identity), []).append(hold.end)
+    tables = {key: np.sort(np.array(ends, np.int64)) for key, ends in returned.items()}
+    nothing = np.zeros(0, np.int64)
+    for i in waits.tolist():
+        row = rows[i]
+        ends = tables.get((int(row["awaits"]), int(row["link"])), nothing)
+        before = int(np.searchsorted(ends, row["end"], "right")) - 1
+        known = before >= 0 and ends[before] > row["start"]
+        result[i] = ends[before] if known else row["end"]
+    return result
