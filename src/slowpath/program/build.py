@@ -1,0 +1,290 @@
+"""From a folder to a Program: find, read in parallel, keep what was read."""
+
+from __future__ import annotations
+
+import gc
+import marshal
+import multiprocessing
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from slowpath.errors import UserError
+from slowpath.program import extract
+from slowpath.program.knowledge import load
+from slowpath.program.model import Module
+from slowpath.program.resolve import Program
+from slowpath.program.source import SourceFile, find
+from slowpath.program.store import Kept, Store, digest
+
+_RECURSION = 6000
+_PARALLEL_FROM = 2_000_000  # bytes; below it a second process costs more than it saves
+_CHUNK = 400_000  # bytes of source a worker takes at a time
+_LARGEST = 20_000_000  # bytes; no person wrote such a file
+
+_IGNORE = re.compile(r"#\s*slowpath:\s*ignore(?:\[([\w\-, ]*)\])?")
+
+Progress = Callable[[float, float], None]
+
+
+class Record(NamedTuple):
+    """What is kept of a file.
+
+    Attributes:
+        failure: why there is no summary, or "".
+        lines: lines of source, blank ones and comments included.
+        ignores: slugs of `# slowpath: ignore[...]` comments by line; none of them means all.
+        summary: what `extract` made of it, marshalled.
+    """
+
+    failure: str
+    lines: int
+    ignores: dict[int, tuple[str, ...]]
+    summary: bytes
+
+
+class Item(NamedTuple):
+    """One file as read: its record, a digest of its source, and whether it was parsed anew."""
+
+    file: SourceFile
+    record: Record
+    digest: str
+    anew: bool
+
+
+@dataclass
+class Tree:
+    """Every file under a root, read but not yet put together.
+
+    Attributes:
+        items: the files in the order of their paths as shown.
+        errors: (path, message) of what could not even be looked at.
+        store: where they are kept, with what they were before; None without a cache.
+    """
+
+    root: Path
+    items: list[Item]
+    errors: list[tuple[str, str]]
+    store: Store | None = None
+
+    @property
+    def read(self) -> int:
+        """How many files were parsed anew."""
+        return sum(item.anew for item in self.items)
+
+
+def read_tree(root: Path, cache: Path | None = None, progress: Progress | None = None) -> Tree:
+    """Read every Python file under `root`.
+
+    Args:
+        root: a folder or one file.
+        cache: folder for what was read, used again while a file's content is the same.
+        progress: called with (bytes done, bytes in all).
+    """
+    files, errors = find(root)
+    with _no_collection():
+        store = Store(cache, root) if cache is not None else None
+        items = sorted(_items(files, store, progress), key=lambda each: each.file.shown)
+        if store is not None and any(item.anew for item in items):
+            store.save()
+    return Tree(root, items, errors, store)
+
+
+def build(tree: Tree, cache: Path | None = None, environment: Path | None = None) -> Program:
+    """Make a program of what was read.
+
+    Args:
+        cache: folder for what is read of the environment.
+        environment: a virtual environment; packages in it that the project imports and that no
+            table speaks of are read as well, so that calls are followed into them.
+
+    Raises:
+        UserError: there is no environment where one is said to be.
+    """
+    site = site_packages(environment) if environment is not None else None
+    with _no_collection():
+        modules = [_module(item, item.file.shown) for item in tree.items if not item.record.failure]
+        libraries = _libraries(modules, site, cache) if site is not None else []
+        return Program(modules, load(), libraries)
+
+
+def _module(item: Item, shown: str) -> Module:
+    record = item.record
+    summary = marshal.loads(record.summary)
+    file = item.file
+    return Module(file.module, shown, file.is_package, record.lines, summary, record.ignores)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Millions of small tuples that live to the end: collecting them only costs time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def site_packages(environment: Path) -> Path:
+    """The folder of installed packages of an environment, or of its interpreter."""
+    folder = environment.parent.parent if environment.is_file() else environment
+    for pattern in ("lib/python3*/site-packages", "Lib/site-packages"):
+        for found in sorted(folder.glob(pattern)):
+            return found
+    raise UserError(f"{environment} is not a virtual environment: it has no site-packages.")
+
+
+def _libraries(modules: list[Module], site: Path, cache: Path | None) -> list[Module]:
+    """Modules of the installed packages that the project itself imports."""
+    own = {module.name.partition(".")[0] for module in modules}
+    known = load().packages | own | sys.stdlib_module_names
+    wanted = {
+        source.partition(".")[0]
+        for module in modules
+        for source, _ in (*module.imports.values(), *module.inner_imports())
+    }
+    found: list[Module] = []
+    for name in sorted(wanted - known):
+        for place in (site / name, site / f"{name}.py"):
+            if name and place.exists():
+                found.extend(_library(place, cache))
+    return found
+
+
+def _library(place: Path, cache: Path | None) -> Iterator[Module]:
+    for item in read_tree(place, cache).items:
+        if not item.record.failure:
+            yield _module(item, item.file.path)
+
+
+def _items(
+    files: list[SourceFile], store: Store | None, progress: Progress | None
+) -> Iterator[Item]:
+    todo: list[tuple[SourceFile, int]] = []
+    done = total = 0
+    for file in files:
+        try:
+            status = os.stat(file.path)
+        except OSError as exc:
+            yield _item(file, _unread(exc.strerror or "cannot be read", 0), False)
+            continue
+        total += status.st_size
+        kept = store.get(file, status) if store is not None else None
+        if kept is not None:
+            done += status.st_size
+            yield _item(file, kept, False)
+        else:
+            todo.append((file, status.st_size))
+    chunks = list(_chunks(todo))
+    size = sum(each for _, each in todo)
+    for chunk, results in _run(chunks, size):
+        for file, kept in zip(chunk, results, strict=True):
+            if store is not None:
+                store.put(file, kept)
+            done += kept.size
+            yield _item(file, kept, True)
+        if progress is not None:
+            progress(done, total)
+
+
+def _item(file: SourceFile, kept: Kept, anew: bool) -> Item:
+    return Item(file, Record._make(marshal.loads(kept.data)), kept.digest, anew)
+
+
+def _chunks(todo: list[tuple[SourceFile, int]]) -> Iterator[list[SourceFile]]:
+    chunk: list[SourceFile] = []
+    size = 0
+    for file, each in todo:
+        chunk.append(file)
+        size += each
+        if size >= _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _run(
+    chunks: list[list[SourceFile]], size: int
+) -> Iterator[tuple[list[SourceFile], list[Kept]]]:
+    workers = min(os.cpu_count() or 1, 8, len(chunks))
+    if size < _PARALLEL_FROM or workers < 2:
+        for chunk in chunks:
+            yield chunk, _read_chunk(chunk)
+        return
+    method = "fork" if sys.platform == "linux" else "spawn"
+    with multiprocessing.get_context(method).Pool(workers) as pool:
+        yield from zip(chunks, pool.imap(_read_chunk, chunks), strict=True)
+
+
+def _read_chunk(chunk: list[SourceFile]) -> list[Kept]:
+    gc.disable()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _RECURSION))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes in other people's strings
+            return [read_file(file) for file in chunk]
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def read_file(file: SourceFile) -> Kept:
+    """Reduce one file; a file that cannot be read gives a record with the reason."""
+    try:
+        with open(file.path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if status.st_size > _LARGEST:
+                return _unread("too large to be source", status.st_size)
+            source = stream.read()
+    except OSError as exc:
+        return _unread(exc.strerror or "cannot be read", 0)
+    return Kept(status.st_mtime_ns, len(source), digest(source), _packed(_reduce(source, file)))
+
+
+def _packed(record: Record) -> bytes:
+    # `marshal` takes nothing but plain tuples.
+    return marshal.dumps((record.failure, record.lines, record.ignores, record.summary))
+
+
+def _failed(reason: str) -> Record:
+    return Record(reason, 0, {}, b"")
+
+
+def _unread(reason: str, size: int) -> Kept:
+    data = _packed(_failed(reason))
+    return Kept(0, size, digest(data), data)
+
+
+def _reduce(source: bytes, file: SourceFile) -> Record:
+    try:
+        summary = marshal.dumps(extract.extract(source, file.module, file.is_package))
+    except SyntaxError as exc:
+        where = f" (line {exc.lineno})" if exc.lineno else ""
+        return _failed(f"not Python 3: {exc.msg}{where}")
+    except (ValueError, UnicodeDecodeError) as exc:
+        return _failed(f"cannot be decoded: {exc}")
+    except (RecursionError, MemoryError):
+        return _failed("nested too deeply to be read")
+    lines = source.count(b"\n") + (not source.endswith(b"\n") and bool(source))
+    return Record("", lines, ignore_comments(source), summary)
+
+
+def ignore_comments(source: bytes) -> dict[int, tuple[str, ...]]:
+    """Lines with `# slowpath: ignore[slug, ...]`, and the slugs; none of them means all."""
+    if b"slowpath:" not in source:
+        return {}
+    found: dict[int, tuple[str, ...]] = {}
+    for number, line in enumerate(source.decode("utf-8", "replace").splitlines(), 1):
+        match = _IGNORE.search(line)
+        if match:
+            found[number] = tuple(s.strip() for s in (match[1] or "").split(",") if s.strip())
+    return found

@@ -1,0 +1,197 @@
+"""Functions that a framework runs on the event loop, and as what; told by tables, not by code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slowpath.program.extract import Ref
+from slowpath.program.model import Class, Function
+from slowpath.program.resolve import Program
+from slowpath.program.values import Value
+
+_HTTP_METHODS = frozenset("get post put patch delete head options trace websocket".split())
+_VIEW_METHODS = _HTTP_METHODS | {"dispatch", "on_connect", "on_receive", "on_disconnect", "prepare"}
+
+
+_AROUND = frozenset({"middleware", "before_request", "after_request", "on_request", "on_response"})
+
+
+def find_entries(program: Program) -> dict[Function, str]:
+    """Every entry with its kind: route, websocket, dependency, middleware, lifespan, exception
+    handler, tool or resolver. Coroutine functions that nothing here names are not listed.
+    """
+    found: dict[Function, str] = {}
+    for module in program.files:
+        for function in module.functions.values():
+            if function.decorators:
+                kind = _decorated(program, function)
+                if kind:
+                    found[function] = kind
+        for cls in module.classes.values():
+            if cls.bases:
+                found.update(_view(program, cls))
+    for function, kind in _registered(program):
+        if function.is_async:
+            found.setdefault(function, kind)
+    _add_dependencies(program, found)
+    return found
+
+
+def _decorated(program: Program, function: Function) -> str:
+    knowledge = program.knowledge
+    sets = knowledge.sets
+    for ref in function.decorators:
+        called = ref.__class__ is int
+        scope = function.scope
+        target: Ref = scope.body.calls[ref].func if called else ref
+        dotted = program.decorator_name(function, ref)
+        if knowledge.in_set("resolver_decorator", dotted):
+            return "resolver"
+        if knowledge.in_set("route_decorator", dotted):
+            return "route" if function.is_async else ""
+        if target.__class__ is not str or "." not in target:
+            continue
+        owner, _, method = target.rpartition(".")
+        if method not in sets["route_method"] and method not in sets["tool_method"]:
+            continue
+        value = program.value(scope, owner)
+        name = _class_name(program, value)
+        if method in sets["tool_method"] and _owned(program, value, "tool_owner"):
+            return "tool"
+        if method not in sets["route_method"] or not called:
+            continue
+        if _owned(program, value, "route_owner") or (not name and _looks_like_route(scope, ref)):
+            if not function.is_async:
+                continue  # a thread runs it
+            if method.startswith("websocket"):
+                return "websocket"
+            if method in ("on_event", "before_serving", "after_serving", "listener"):
+                return "lifespan"
+            if method == "exception_handler":
+                return "exception handler"
+            if method in (
+                "middleware",
+                "before_request",
+                "after_request",
+                "on_request",
+                "on_response",
+            ):
+                return "middleware"
+            return "route"
+    return ""
+
+
+def _looks_like_route(scope: Function, ref: Ref) -> bool:
+    """`@something.get("/path")`: the first argument is a path."""
+    args = scope.body.calls[ref].args
+    return bool(
+        args and args[0].__class__ is tuple and args[0][0] == "s" and args[0][1].startswith("/")
+    )
+
+
+def _class_name(program: Program, value: Value | None) -> str:
+    if value is None:
+        return ""
+    return str(value[1]) if value[0] == "ext" else getattr(value[1], "qual", "")
+
+
+def _owned(program: Program, value: Value | None, table: str) -> bool:
+    """Whether the value is, or inherits from, one of the table's classes."""
+    if value is None:
+        return False
+    if value[0] == "alt":
+        return any(_owned(program, each, table) for each in value[1])
+    if value[0] == "ext":
+        return program.knowledge.in_set(table, value[1])
+    if value[0] in ("inst", "cls"):
+        return any(
+            each.__class__ is str and program.knowledge.in_set(table, each)
+            for each in program.mro(value[1])
+        )
+    return False
+
+
+def _view(program: Program, cls: Class) -> Iterator[tuple[Function, str]]:
+    outside = [each for each in program.mro(cls) if each.__class__ is str]
+    if not outside:
+        return
+    knowledge = program.knowledge
+    if any(knowledge.in_set("middleware_base", each) for each in outside):
+        method = cls.method("dispatch") or cls.method("__call__")
+        if method is not None and method.is_async:
+            yield method, "middleware"
+    elif any(knowledge.in_set("view_base", each) for each in outside):
+        for name in cls.methods & _VIEW_METHODS:
+            method = cls.method(name)
+            if method is not None and method.is_async:
+                yield method, "websocket" if name.startswith("on_") else "route"
+
+
+def _registered(program: Program) -> Iterator[tuple[Function, str]]:
+    """Handlers passed to a call: `add_api_route("/", f)`, `Route("/", f)`, `lifespan=f`."""
+    kinds = {
+        "add_api_route": "route",
+        "add_route": "route",
+        "Route": "route",
+        "WebSocketRoute": "websocket",
+        "add_websocket_route": "websocket",
+        "add_api_websocket_route": "websocket",
+        "add_exception_handler": "exception handler",
+        "add_event_handler": "lifespan",
+        "add_get": "route",
+        "add_post": "route",
+        "add_put": "route",
+        "add_delete": "route",
+    }
+    for module in program.files:
+        text = module.body
+        for function in (text, *module.functions.values()):
+            if function is not text and not function.mentions(*kinds, "lifespan"):
+                continue
+            for call in function.body.calls:
+                kind = kinds.get(call.name)
+                if kind is not None:
+                    for ref in (*call.args[1:3], call.keyword("endpoint")):
+                        yield from _function_of(program, function, ref, kind)
+                lifespan = call.keyword("lifespan") if call.kwargs else None
+                if lifespan is not None:
+                    yield from _function_of(program, function, lifespan, "lifespan")
+
+
+def _function_of(
+    program: Program, function: Function, ref: Ref, kind: str
+) -> Iterator[tuple[Function, str]]:
+    if ref.__class__ is not str:
+        return
+    value = program.value(function, ref)
+    if value is not None and value[0] in ("fn", "meth"):
+        yield value[1], kind
+
+
+def _add_dependencies(program: Program, found: dict[Function, str]) -> None:
+    """Async functions that the entries' parameters depend on, and theirs in turn."""
+    queue = list(found)
+    while queue:
+        function = queue.pop()
+        scope = function.scope
+        for _, annotation, default in function.params:
+            for ref in (default, *_metadata(annotation)):
+                if ref.__class__ is not int:
+                    continue
+                call = scope.body.calls[ref]
+                if call.name not in ("Depends", "Security", "Provide", "Inject") or not call.args:
+                    continue
+                value = program.value(scope, call.args[0])
+                if value is None or value[0] not in ("fn", "meth") or value[1] in found:
+                    continue
+                if value[1].is_async:
+                    found[value[1]] = "dependency"
+                    queue.append(value[1])
+
+
+def _metadata(annotation: Ref) -> tuple[Ref, ...]:
+    if annotation.__class__ is tuple and annotation[0] == "[]":
+        index = annotation[2]
+        if index.__class__ is tuple and index[0] == "t":
+            return tuple(index[1][1:])
+    return ()

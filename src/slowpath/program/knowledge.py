@@ -1,0 +1,196 @@
+"""What is known of code outside the project; the facts are in `knowledge/*.toml`.
+
+A name is dotted as it is imported, with "()" for the result of a call that is not an instance:
+"requests.Session.get", "boto3.client().*". Braces stand for several names, ".*" at the end for
+everything reached from there.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+# Effects that stop the thread, as against burning it.
+WAITS = frozenset({"sleep", "net", "db", "disk", "process", "dns", "input", "lock"})
+BURNS = frozenset({"cpu", "serialize"})
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """A call known to block or to compute.
+
+    Attributes:
+        name: the dotted name it is known by.
+        effect: one of `WAITS` or `BURNS`.
+        weight: "heavy" hurts always, "light" only in volume (a `stat`, a small file).
+        twin: what does the same on the loop without blocking it, or "".
+    """
+
+    name: str
+    effect: str
+    weight: str
+    twin: str
+
+
+class Knowledge:
+    """Look-ups over the tables; all take canonical or as-imported dotted names."""
+
+    def __init__(self, tables: Iterable[dict[str, Any]]) -> None:
+        self._exact: dict[str, Primitive] = {}
+        self._under: dict[str, Primitive] = {}
+        self._except: set[str] = set()
+        self._alias: dict[str, str] = {}
+        self._returns: dict[str, str] = {}
+        self._offload: dict[str, tuple[int, str]] = {}
+        self._offload_methods: dict[str, tuple[int, str]] = {}
+        self.awaitable: dict[str, str] = {}
+        self.sets: dict[str, frozenset[str]] = {}
+        self._member: dict[tuple[str, str], bool] = {}
+        self._primitives: dict[str, Primitive | None] = {}
+        for table in tables:
+            self._add(table)
+
+    def _add(self, table: dict[str, Any]) -> None:
+        for row in table.get("blocking", ()):
+            for name in expand(row["calls"]):
+                primitive = Primitive(
+                    name, row["effect"], row.get("weight", "heavy"), row.get("twin", "")
+                )
+                if name.endswith(".*"):
+                    self._under[name[:-2]] = primitive
+                else:
+                    self._exact[name] = primitive
+            self._except.update(expand(row.get("except", ())))
+        for target, names in table.get("alias", {}).items():
+            self._alias.update(dict.fromkeys(expand(names), target))
+        for target, names in table.get("returns", {}).items():
+            self._returns.update(dict.fromkeys(expand(names), target))
+        for position, names in table.get("offload", {}).items():
+            for name in expand(names):
+                if name.startswith("*."):
+                    self._offload_methods[name[2:]] = (int(position), name)
+                else:
+                    self._offload[name] = (int(position), name)
+        for name, names in table.get("sets", {}).items():
+            known = self.sets.get(name, frozenset())
+            self.sets[name] = known | frozenset(expand(names))
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """Packages that the tables speak of; their source need not be read."""
+        return frozenset(
+            name.partition(".")[0] for name in (*self._exact, *self._under, *self._returns)
+        )
+
+    def alias(self, dotted: str) -> str:
+        """The name that the tables use for `dotted`."""
+        return self._alias.get(dotted, dotted)
+
+    def returns(self, dotted: str) -> str | None:
+        """What calling `dotted` gives, when it is not named after the call."""
+        return self._returns.get(dotted)
+
+    def offload(self, dotted: str) -> tuple[int, str] | None:
+        """(position of the callable, name) if `dotted` runs a callable off the loop."""
+        return self._offload.get(dotted)
+
+    def offload_method(self, name: str) -> tuple[int, str] | None:
+        """The same for a method whose receiver is not known, such as `loop.run_in_executor`."""
+        return self._offload_methods.get(name)
+
+    def primitive(self, dotted: str) -> Primitive | None:
+        """The blocking or computing primitive that `dotted` names, if it is one."""
+        if dotted not in self._primitives:
+            self._primitives[dotted] = self._primitive(dotted)
+        return self._primitives[dotted]
+
+    def _primitive(self, dotted: str) -> Primitive | None:
+        found = self._exact.get(dotted)
+        if found is not None:
+            return found
+        short = shorten(dotted)
+        if short != dotted:
+            found = self._exact.get(short)
+            if found is not None:
+                return found
+        if dotted in self._except or short in self._except:
+            return None
+        for name in (dotted, short) if short != dotted else (dotted,):
+            prefix = name
+            while True:
+                prefix = prefix.rpartition(".")[0]
+                if not prefix:
+                    break
+                found = self._under.get(prefix)
+                if found is not None:
+                    rest = name[len(prefix) + 1 :]
+                    if f"{prefix}.{rest.partition('.')[0]}" in self._except:
+                        break
+                    return Primitive(dotted, found.effect, found.weight, found.twin)
+        return None
+
+    def in_set(self, name: str, dotted: str) -> bool:
+        """Whether `dotted` belongs to a named set, itself or by a ".*" above it."""
+        key = (name, dotted)
+        known = self._member.get(key)
+        if known is None:
+            known = self._member[key] = self._in_set(name, dotted)
+        return known
+
+    def _in_set(self, name: str, dotted: str) -> bool:
+        members = self.sets.get(name, frozenset())
+        if dotted in members:
+            return True
+        short = shorten(dotted)
+        if short in members:
+            return True
+        while "." in dotted:
+            dotted = dotted.rpartition(".")[0]
+            if dotted + ".*" in members:
+                return True
+        return False
+
+
+def shorten(dotted: str) -> str:
+    """Leave out the modules between a package and a class: libraries re-export their classes.
+
+    "requests.sessions.Session.get" becomes "requests.Session.get". Parts that tell an async twin
+    from a sync class stay.
+    """
+    parts = dotted.split(".")
+    for position in range(1, len(parts)):
+        if parts[position][:1].isupper():
+            between = [p for p in parts[1:position] if p in _KEPT]
+            return ".".join([parts[0], *between, *parts[position:]])
+    return dotted
+
+
+_KEPT = frozenset({"asyncio", "aio", "async_api", "asynchronous", "ext", "aiohttp", "future"})
+
+
+def expand(names: str | Iterable[str]) -> Iterator[str]:
+    """Spell out braces: "os.{stat,listdir}" gives two names."""
+    for name in [names] if isinstance(names, str) else names:
+        head, brace, rest = name.partition("{")
+        if not brace:
+            yield name
+            continue
+        inner, _, tail = rest.partition("}")
+        for each in inner.split(","):
+            yield from expand(head + each.strip() + tail)
+
+
+@cache
+def load() -> Knowledge:
+    """The tables that come with slowpath."""
+    folder = resources.files("slowpath.program") / "knowledge"
+    tables = [
+        tomllib.loads(each.read_text("utf-8"))
+        for each in sorted(folder.iterdir(), key=lambda each: each.name)
+        if each.name.endswith(".toml")
+    ]
+    return Knowledge(tables)

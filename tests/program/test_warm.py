@@ -1,0 +1,187 @@
+"""A scan that remembers an earlier one says what a scan without memory says."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slowpath.scan import scan
+
+LAB = Path(__file__).parents[2] / "lab"
+
+CHAIN = {
+    "app/__init__.py": "",
+    "app/net.py": """\
+import requests
+
+def fetch(url):
+    return requests.get(url, timeout=3)
+""",
+    "app/svc.py": """\
+from app import net
+
+class Billing:
+    def total(self, user):
+        return net.fetch(f"http://billing/{user}")
+
+async def many(session, ids):
+    found = []
+    for each in ids:
+        found.append(await session.execute("select 1", each))
+    return found
+""",
+    "app/pool.py": """\
+import asyncio
+import numberlib
+
+async def careful(rows):
+    return await asyncio.to_thread(numberlib.crunch, rows)
+""",
+    "app/hasty.py": """\
+import numberlib
+
+async def hasty(rows):
+    return numberlib.crunch(rows)
+""",
+    "app/main.py": """\
+from fastapi import FastAPI
+from app.svc import Billing, many
+
+app = FastAPI()
+
+@app.get("/total")
+async def total(user: str):
+    return Billing().total(user)
+""",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    for name, text in CHAIN.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def assert_as_cold(root: Path, cache: Path) -> None:
+    warm, cold = scan(root, cache=cache), scan(root)
+    assert warm.findings == cold.findings
+    assert (warm.files, warm.lines, warm.errors) == (cold.files, cold.lines, cold.errors)
+    assert warm.ignores == cold.ignores
+
+
+EDITS = {
+    "a comment above": ("app/net.py", "import requests", "# talks\n\nimport requests"),
+    "above a loop that a message tells": ("app/svc.py", "from app", "\n\nfrom app"),
+    "above a place that a message of another file tells": (
+        "app/pool.py",
+        "import asyncio",
+        "# here\nimport asyncio",
+    ),
+    "a line in two": ("app/net.py", "(url, timeout=3)", "(\n        url, timeout=3\n    )"),
+    "the primitive is gone": ("app/net.py", "requests.get(url, timeout=3)", "url"),
+    "the primitive is another": ("app/net.py", "requests.get", "requests.post"),
+    "the helper is a coroutine": ("app/net.py", "def fetch", "async def fetch"),
+    "the helper has another name": ("app/net.py", "def fetch", "def load"),
+    "nobody calls it": ("app/main.py", "Billing().total(user)", "user"),
+    "no longer a route": ("app/main.py", '@app.get("/total")\n', ""),
+    "from somewhere else": ("app/svc.py", "from app import net", "import net"),
+    "ignored": ("app/net.py", "timeout=3)", "timeout=3)  # slowpath: ignore"),
+    "not Python": ("app/net.py", "def fetch(url):", "def fetch(url)"),
+    "a query of its own": ("app/svc.py", "found.append(await", "await other(); found.append(await"),
+}
+
+
+@pytest.mark.parametrize(("name", "old", "new"), EDITS.values(), ids=EDITS.keys())
+def test_after_an_edit_of_a_file_that_others_depend_on(
+    name: str, old: str, new: str, project: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    assert scan(project, cache=cache).findings
+    before = (project / name).read_text()
+    assert old in before
+    (project / name).write_text(before.replace(old, new))
+    assert_as_cold(project, cache)
+    (project / name).write_text(before)
+    assert_as_cold(project, cache)
+
+
+def test_messages_of_the_sample_tell_lines(project: Path) -> None:
+    messages = " ".join(each.message for each in scan(project).findings)
+    assert "line 9" in messages
+    assert "app/pool.py:5" in messages
+
+
+def test_a_file_that_comes_and_goes(project: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    scan(project, cache=cache)
+    (project / "app" / "more.py").write_text("import time\nasync def nap():\n    time.sleep(1)\n")
+    assert_as_cold(project, cache)
+    (project / "app" / "net.py").unlink()
+    assert_as_cold(project, cache)
+
+
+def test_a_choice_of_causes_is_remembered_by_itself(project: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    everything = scan(project, cache=cache).findings
+    one = scan(project, cache=cache, select=["n-plus-one"]).findings
+    assert {each.cause.slug for each in one} == {"n-plus-one"}
+    assert scan(project, cache=cache).findings == everything
+
+
+def test_a_broken_memory_is_done_without(project: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    everything = scan(project, cache=cache).findings
+    for file in cache.iterdir():
+        file.write_bytes(file.read_bytes()[:40])
+    assert scan(project, cache=cache).findings == everything
+
+
+def boundaries(text: str) -> list[int]:
+    """Lines of a module (from 0) above which a comment changes nothing."""
+    starts = {node.lineno - 1 for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)}
+    lines = text.splitlines()
+    return sorted(line for line in starts if ";" not in lines[line])
+
+
+SICK = sorted(LAB.glob("*/sick.py"))
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_comments_anywhere_move_findings_and_change_none(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("lab")
+    root, cache = folder / "project", folder / "cache"
+    root.mkdir()
+    for each in data.draw(st.lists(st.sampled_from(SICK), min_size=1, max_size=4, unique=True)):
+        shutil.copy(each, root / f"{each.parent.name}.py")
+    scan(root, cache=cache)
+    for file in data.draw(st.lists(st.sampled_from(sorted(root.iterdir())), min_size=1)):
+        text = file.read_text()
+        lines = text.splitlines(keepends=True)
+        at = data.draw(st.sampled_from(boundaries(text)))
+        kind = data.draw(st.sampled_from(["# so\n", "\n", "value = len('x')\n", "cut"]))
+        if kind == "cut":
+            del lines[at]  # may be anything, a syntax error too
+        else:
+            indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+            lines.insert(at, kind if kind == "\n" else indent + kind)
+        try:
+            ast.parse("".join(lines))
+        except SyntaxError:
+            continue
+        file.write_text("".join(lines))
+        assert_as_cold(root, cache)
