@@ -1,0 +1,16 @@
+"""Cured, a compiled encoder does the same work."""
+
+from __future__ import annotations
+
+from slowpath.causes.base import Finding
+from slowpath.ledger import Ledger
+from slowpath.simulate.edits import Edit, Scaled
+from slowpath.simulate.where import claimed
+
+#: What orjson takes of the time of the standard library's encoder, on rows of small values.
+COMPILED_SHARE = 0.15
+
+
+def edit(finding: Finding, ledger: Ledger) -> Edit:
+    """Encode with a compiled encoder."""
+    return Scaled(claimed(ledger, finding.claims), COMPILED_SHARE)

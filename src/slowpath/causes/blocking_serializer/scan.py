@@ -1,0 +1,61 @@
+"""Much data turned into text at once, on the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.blocking_serializer import CAUSE
+from slowpath.causes.reading import at_call, reaching
+from slowpath.program.extract import Ref
+from slowpath.program.graph import Graph
+from slowpath.program.model import Function
+
+_ENCODERS = frozenset({"json.dumps", "simplejson.dumps", "ujson.dumps"})
+_RESPONSES = ("Response", "HttpResponse", "HTTPResponse")
+
+
+def scan(graph: Graph) -> Iterator[Finding]:
+    """Yield calls that serialise a table or document, and response bodies encoded by hand."""
+    yield from reaching(graph, CAUSE, frozenset({"serialize"}))
+    for function, kind in graph.entries.items():
+        if kind == "route" and function.mentions("dumps"):
+            yield from _bodies(graph, function)
+
+
+def _bodies(graph: Graph, function: Function) -> Iterator[Finding]:
+    for edge in graph.edges(function):
+        call = function.body.calls[edge.site]
+        if edge.dotted not in _ENCODERS or not call.args or not _holds_data(call.args[0]):
+            continue
+        if _is_answer(function, edge.site):
+            yield at_call(
+                graph, CAUSE, function, edge.site,
+                f"{edge.dotted} encodes the whole response on the event loop",
+                culprit=edge.dotted,
+            )  # fmt: skip
+
+
+def _holds_data(ref: Ref) -> bool:
+    """Whether a variable is part of what is encoded: a literal alone is small."""
+    if isinstance(ref, tuple) and ref:
+        if ref[0] in ("t", "d", "|"):
+            return any(_holds_data(each) for each in ref[1])
+        return ref[0] in ("L", "[]")
+    return isinstance(ref, str)
+
+
+def _is_answer(function: Function, index: int) -> bool:
+    """Whether the text becomes a response: returned, or given to a response class."""
+    body = function.body
+    position = body.stmt_of(index)
+    stmt = body.stmts[position] if position < len(body.stmts) else None
+    names = stmt.writes if stmt is not None and stmt.value == index else ()
+    for call in body.calls:
+        if call.name.endswith(_RESPONSES):
+            given = (*call.args, *(value for _, value in call.kwargs))
+            if index in given or any(name in given for name in names):
+                return True
+    return any(
+        other.kind == "r" and (other.value == index or other.value in names) for other in body.stmts
+    )

@@ -1,0 +1,167 @@
+"""Why a call that is written does not hold the loop after all.
+
+Each excuse can be read from the code near the call: the author asked first, chose the thread for
+the case that waits, or made something that works only when somebody takes items from it.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from slowpath.program import extract
+from slowpath.program.extract import Ref
+from slowpath.program.graph import Graph
+from slowpath.program.model import Call, Function
+
+Hops = tuple[tuple[Function, int], ...]
+
+# They ask whether the callable, or its result, is async.
+ASYNC_TESTS = frozenset(
+    "iscoroutinefunction iscoroutine isawaitable is_async_callable is_coroutine_function "
+    "is_coroutine_callable is_async_function is_coroutine is_awaitable isasyncgenfunction".split()
+)
+# Helpers of a project that put a callable in a thread say so.
+_OWN_OFFLOAD = re.compile(r"thread|executor|run_sync")
+_ASKS_FOR_A_LOOP = frozenset(
+    "get_running_loop _get_running_loop current_task in_async_context in_async_worker "
+    "is_in_async_context has_running_loop running_loop current_async_library".split()
+)
+# Generators of the standard library: the call itself reads nothing.
+_LAZY = frozenset(
+    "pathlib.Path.walk pathlib.Path.iterdir pathlib.Path.glob pathlib.Path.rglob os.walk os.fwalk "
+    "glob.iglob".split()
+)
+_ACQUIRES = frozenset({"threading.Lock.acquire", "threading.RLock.acquire"})
+_OTHER_BRANCH = frozenset({"else", "except"})
+_NO = (("c", False), ("c", None))
+
+
+def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
+    """Whether the way down to a primitive, or its last call, is one that the loop does not take."""
+    site, index = hops[-1]
+    call = site.body.calls[index]
+    return (
+        handed_over(graph, site, call.func)
+        or (primitive in _LAZY and not _taken_from(site, index))
+        or (primitive in _ACQUIRES and _made_here(site, call))
+        or any(_without_a_loop(*each) for each in hops)
+        or any(_dispatched(*pair) for pair in pairwise(hops))
+        or any(_switched_off(*pair) for pair in pairwise(hops))
+    )
+
+
+def handed_over(graph: Graph, function: Function, func: Ref) -> bool:
+    """Whether the same callable is passed to a thread somewhere in the function.
+
+    Then the author knows that it may wait, and calls it in place only where it does not.
+    """
+    if func.__class__ is not str:
+        return False
+    return any(
+        func in call.args
+        and (
+            graph.offload_position(function, index) is not None
+            or (call.awaited and _OWN_OFFLOAD.search(call.name))
+        )
+        for index, call in enumerate(function.body.calls)
+    )
+
+
+def dispatches(target: Function) -> bool:
+    """Whether a decorator is given the async twin: it calls that one where a loop runs."""
+    names = twins(target.name)
+    for ref in target.decorators:
+        if isinstance(ref, int) and not isinstance(ref, bool):
+            call = target.scope.body.calls[ref]
+            if any(str(each).rpartition(".")[2] in names for each in call.args):
+                return True
+    return False
+
+
+def twins(name: str) -> tuple[str, ...]:
+    """Names under which the async method that does the same may stand beside a plain one."""
+    if name.startswith("_"):
+        bare = name.lstrip("_")
+        return (f"_a{bare}", f"_async_{bare}", f"{name}_async")
+    return (f"a{name}", f"async_{name}", f"{name}_async", f"aio_{name}")
+
+
+def _taken_from(function: Function, index: int) -> bool:
+    """Whether items are taken from what the call gives back, here or by somebody else."""
+    body = function.body
+    call = body.calls[index]
+    if call.flags & extract.ARGUMENT:
+        return True
+    position = body.stmt_of(index)
+    if position >= len(body.stmts):
+        return True
+    stmt = body.stmts[position]
+    if stmt.kind != "a" or len(stmt.writes) != 1 or "." in stmt.writes[0]:
+        return True
+    name = stmt.writes[0]
+    return any(
+        (other.kind == "f" and name in other.reads) or (other.kind in "ry" and name in other.reads)
+        for other in body.stmts
+    ) or any(name in each.args for each in body.calls)
+
+
+def _made_here(function: Function, call: Call) -> bool:
+    """A lock that the function has just made: nobody else can hold it yet."""
+    owner = str(call.func).rpartition(".")[0]
+    made = function.body.bindings.get(owner, [])
+    return bool(made) and all(stmt.value.__class__ is int for stmt, _ in made)
+
+
+def _without_a_loop(function: Function, index: int) -> bool:
+    """A call in the branch for "no loop is running" of a function that asks."""
+    body = function.body
+    if not function.mentions(*_ASKS_FOR_A_LOOP):
+        return False
+    inside = {
+        (body.blocks[each].parent, body.blocks[each].line)
+        for each in body.ancestors(body.calls[index].block)
+        if body.blocks[each].kind in _OTHER_BRANCH
+    }
+    return bool(inside) and any(
+        call.name in _ASKS_FOR_A_LOOP and _head_of(function, call) in inside
+        for call in body.calls[:index]
+    )
+
+
+def _head_of(function: Function, call: Call) -> tuple[int, int]:
+    """Parent block and line of the `try` that a call stands in, or of the `if` that it tests."""
+    block = function.body.blocks[call.block]
+    if block.kind == "try":
+        return block.parent, block.line
+    return call.block, call.line
+
+
+def _dispatched(caller: tuple[Function, int], callee: tuple[Function, int]) -> bool:
+    """A call from a coroutine that a decorator turns to the async twin."""
+    return caller[0].is_async and dispatches(callee[0])
+
+
+def _switched_off(caller: tuple[Function, int], callee: tuple[Function, int]) -> bool:
+    """A call under `if flag:` where the caller says no, or leaves the flag at a default of no."""
+    function, index = callee
+    call = caller[0].body.calls[caller[1]]
+    flags = {name: (n, default) for n, (name, _, default) in enumerate(function.params)}
+    if not flags or call.starred:
+        return False
+    # A method's first argument is not written in the call.
+    given = len(call.args) + (function.owner is not None)
+    body = function.body
+    for each in body.ancestors(body.calls[index].block):
+        kind, first = body.blocks[each].kind, body.blocks[each].stmt
+        flag = body.stmts[first - 1].value if kind == "if" and first else None
+        if flag.__class__ is not str or flag not in flags or flag in body.bindings:
+            continue
+        position, default = flags[str(flag)]
+        if call.has_keyword(str(flag)):
+            default = call.keyword(str(flag))
+        elif given > position:
+            continue
+        if default in _NO:
+            return True
+    return False

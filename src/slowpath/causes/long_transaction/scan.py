@@ -1,0 +1,122 @@
+"""A session or transaction that stays open while the code waits for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.long_transaction import CAUSE
+from slowpath.causes.reading import at_call
+from slowpath.program.extract import Ref
+from slowpath.program.graph import LIKELY, POSSIBLE, Graph
+from slowpath.program.model import Function
+from slowpath.program.resolve import Value
+
+_WITH = frozenset({"with", "awith"})
+_NAMES = frozenset(
+    "session db db_session conn connection tx transaction sess async_session cursor cur".split()
+)
+_STREAMS = frozenset({"StreamingResponse", "EventSourceResponse"})
+
+
+def scan(graph: Graph) -> Iterator[Finding]:
+    for function in graph.on_loop():
+        if function.is_async:
+            yield from _with_blocks(graph, function)
+    for function, kind in graph.entries.items():
+        if kind == "route":
+            yield from _dependencies(graph, function)
+
+
+def _with_blocks(graph: Graph, function: Function) -> Iterator[Finding]:
+    """Awaits of the network inside `async with session`."""
+    body = function.body
+    held: dict[int, str] = {}
+    for number, block in enumerate(body.blocks):
+        if block.kind in _WITH and block.stmt < len(body.stmts):
+            stmt = body.stmts[block.stmt]
+            if stmt.kind == "w" and _is_session(graph, function, stmt.value, stmt.writes):
+                held[number] = stmt.writes[0] if stmt.writes else "the transaction"
+    if not held:
+        return
+    reported = set()
+    for index, call in enumerate(body.calls):
+        if not call.awaited or call.deferred:
+            continue
+        around = [each for each in body.ancestors(call.block) if each in held]
+        if not around or around[-1] in reported:
+            continue
+        if _elsewhere(graph.call_io(function, index)) and not _concerns(call.args, held[around[0]]):
+            reported.add(around[-1])
+            line = body.blocks[around[-1]].line
+            yield at_call(
+                graph, CAUSE, function, index,
+                f"{held[around[-1]]} (line {line}) is held while {call.name}(...) waits for the "
+                "network",
+            )  # fmt: skip
+
+
+def _elsewhere(io: frozenset[str]) -> bool:
+    """Whether a call waits for the network and not for the database as well."""
+    return "net" in io and "db" not in io
+
+
+def _concerns(args: tuple[Ref, ...], name: str) -> bool:
+    return name in args
+
+
+def _is_session(graph: Graph, function: Function, ref: Ref, writes: tuple[str, ...]) -> bool:
+    value = graph.program.entered(graph.program.value(function, ref))
+    if value is not None and value[0] in ("ext", "alt") and _known_session(graph, value):
+        return True
+    if value is not None and value[0] not in ("coll", "ext"):
+        return False
+    name = writes[0] if writes else ""
+    if name not in _NAMES or ref.__class__ is not int:
+        return False
+    call = function.body.calls[ref].name.lower()
+    return any(word in call for word in ("session", "transaction", "begin", "acquire"))
+
+
+def _known_session(graph: Graph, value: Value) -> bool:
+    if value[0] == "alt":
+        return any(each[0] == "ext" and _known_session(graph, each) for each in value[1])
+    dotted = value[1].removesuffix("()")
+    return graph.program.knowledge.in_set("db_session", dotted) or dotted.endswith(
+        ("AsyncSession.begin", "Connection.transaction", "AsyncConnection.begin")
+    )
+
+
+def _dependencies(graph: Graph, function: Function) -> Iterator[Finding]:
+    """A session from a `yield` dependency: held until the response, or its stream, has ended."""
+    names = [
+        name
+        for name, _, _ in function.params
+        if (value := graph.program.name(function, name)) is not None
+        and value[0] in ("ext", "alt")
+        and _known_session(graph, value)
+    ]
+    if not names:
+        return
+    body = function.body
+    used = False
+    for index, call in enumerate(body.calls):
+        if call.deferred:
+            continue
+        func = call.func if call.func.__class__ is str else ""
+        if call.name in _STREAMS:
+            yield at_call(
+                graph, CAUSE, function, index,
+                f"{names[0]} stays open until the whole response has been streamed",
+                culprit=call.name, confidence=LIKELY if used else POSSIBLE,
+            )  # fmt: skip
+            return
+        if any(func.startswith(name + ".") or name in call.args for name in names):
+            used = True
+        elif used and call.awaited and _elsewhere(graph.call_io(function, index)):
+            yield at_call(
+                graph, CAUSE, function, index,
+                f"{names[0]} holds its connection while {call.name}(...) waits for the network",
+                culprit=call.name,
+            )  # fmt: skip
+            return

@@ -1,0 +1,87 @@
+"""Tasks whose only reference is the loop's weak one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.lost_task import CAUSE
+from slowpath.causes.reading import at_call
+from slowpath.program.extract import Ref
+from slowpath.program.graph import CERTAIN, LIKELY, Graph
+from slowpath.program.model import Function
+
+_MAKERS = frozenset({"create_task", "ensure_future"})
+_GROUPS = ("group", "tg", "nursery", "taskgroup", "supervisor", "manager", "runner")
+
+
+def scan(graph: Graph) -> Iterator[Finding]:
+    for function in graph.program.functions():
+        if not function.mentions(*_MAKERS):
+            continue
+        for index, call in enumerate(function.body.calls):
+            if call.name in _MAKERS and _makes_task(graph, function, index):
+                message = _lost(graph, function, index)
+                if message:
+                    known = graph.program.callee(function, index)
+                    yield at_call(
+                        graph, CAUSE, function, index, message,
+                        confidence=CERTAIN if known is not None else LIKELY,
+                    )  # fmt: skip
+
+
+def _makes_task(graph: Graph, function: Function, index: int) -> bool:
+    """`asyncio.create_task`, or that of something that is a loop; a group keeps its tasks."""
+    value = graph.program.callee(function, index)
+    if value is not None:
+        return value[0] == "ext" and graph.program.knowledge.in_set("task_maker", value[1])
+    func = function.body.calls[index].func
+    if func.__class__ is not str:
+        return False
+    owner = func.rpartition(".")[0].lower()
+    return owner.endswith("loop") and not owner.endswith(_GROUPS)
+
+
+def _lost(graph: Graph, function: Function, index: int) -> str:
+    body = function.body
+    call = body.calls[index]
+    if call.awaited or call.deferred:
+        return ""
+    if call.discarded:
+        return "the task is started and dropped; the loop alone does not keep it alive"
+    position = body.stmt_of(index)
+    if position >= len(body.stmts):
+        return ""
+    stmt = body.stmts[position]
+    if stmt.kind == "a" and stmt.value == index and len(stmt.writes) == 1:
+        name = stmt.writes[0]
+        if "." in name or "[" in name or _used(function, name):
+            return ""
+        if any(other.awaited and other.line > call.line for other in body.calls):
+            return ""  # the name keeps the task while the function waits
+        return f"the task is kept in {name}, which is never looked at again"
+    for other in body.calls:
+        if (
+            other.name == "wait"
+            and other.args
+            and _holds(other.args[0], index)
+            and other.has_keyword("timeout", "return_when")
+        ):
+            return "the task is made inside asyncio.wait(); what is pending then is left behind"
+    return ""
+
+
+def _used(function: Function, name: str) -> bool:
+    prefix = name + "."
+    qual = function.qual + "."
+    inner = [f for q, f in function.module.functions.items() if q.startswith(qual)]
+    return any(
+        read == name or read.startswith((prefix, name + "["))
+        for each in (function, *inner)
+        for stmt in each.body.stmts
+        for read in stmt.reads
+    ) or any(stmt.kind == "o" and name in stmt.writes for stmt in function.body.stmts)
+
+
+def _holds(ref: Ref, index: int) -> bool:
+    return ref.__class__ is tuple and ref[0] == "t" and index in ref[1]

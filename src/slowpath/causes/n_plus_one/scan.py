@@ -1,0 +1,75 @@
+"""Queries, and look-ups over the network, made once for each item of a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.loops import is_lookup, is_write, leaves_early, repeated, several_requests
+from slowpath.causes.n_plus_one import CAUSE
+from slowpath.causes.n_plus_one.lazy import lazy_loads
+from slowpath.causes.reading import at_call
+from slowpath.program.graph import LIKELY, POSSIBLE, Graph
+from slowpath.program.model import Function
+
+
+def scan(graph: Graph) -> Iterator[Finding]:
+    """Yield look-ups in loops; a loop that changes something for each item is only possible."""
+    yield from lazy_loads(graph)
+    for function in graph.on_loop():
+        calls = list(repeated(graph, function))
+        for each in calls:
+            call = function.body.calls[each.site]
+            path = graph.io_path(function, each.site)
+            direct = len(path) == 1
+            lookup = is_lookup(call.name) or (
+                (direct or not is_write(call.name)) and _reads(*path[-1])
+            )
+            targets = {edge.target for edge in graph.edges_at(function, each.site)} - {None}
+            if function in targets:
+                continue  # a walk down a tree
+            if "db" not in each.io and not (targets and is_lookup(call.name)):
+                continue  # a plain request for each item is a matter of order, not of number
+            if "db" not in each.io and several_requests(calls, each.loop):
+                continue
+            if leaves_early(function.body, each.loop):
+                lookup = False  # a search, or one try after another
+            what = "a query" if "db" in each.io else "a look-up"
+            yield at_call(
+                graph, CAUSE, function, each.site,
+                f"{call.name}(...) runs {what} for every item of the loop at line "
+                f"{function.body.blocks[each.loop].line}",
+                confidence=LIKELY if lookup else POSSIBLE,
+                below=path[1:],
+            )  # fmt: skip
+
+
+def _reads(function: Function, index: int) -> bool:
+    return is_lookup(function.body.calls[index].name) or _selects(function, index)
+
+
+def _selects(function: Function, index: int) -> bool:
+    """Whether the statement that is executed reads: `select(...)` or a text that begins so."""
+    body = function.body
+    call = body.calls[index]
+    if not call.args:
+        return False
+    ref = call.args[0]
+    if ref.__class__ is str:
+        bound = body.bindings.get(ref)
+        ref = bound[-1][0].value if bound else None
+    for _ in range(8):
+        if ref.__class__ is tuple and ref[0] == "s":
+            return str(ref[1]).lstrip().lower().startswith(("select", "with"))
+        if ref.__class__ is not int:
+            return False
+        inner = body.calls[ref]
+        if inner.name in ("select", "query"):
+            return True
+        if inner.name == "text" and inner.args:
+            ref = inner.args[0]
+        elif inner.func.__class__ is tuple and inner.func[0] == ".":
+            ref = inner.func[1]
+        else:
+            return False
+    return False

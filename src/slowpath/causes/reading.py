@@ -1,0 +1,206 @@
+"""What the causes' `scan` parts share: from places in the code to findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+from slowpath.causes.base import Cause, Entry, Finding, Hop
+from slowpath.causes.excuses import excused
+from slowpath.program.graph import CONFIDENCE, LIKELY, POSSIBLE, Graph, Reached
+from slowpath.program.knowledge import BURNS
+from slowpath.program.model import Function
+
+# One primitive under a helper that everybody calls is one defect, not a hundred.
+_WAYS_SHOWN = 5
+# Beyond so many calls some test on the way usually keeps the loop out.
+_FAR = 7
+
+Hops = tuple[tuple[Function, int], ...]
+
+
+@cache
+def off_duty(path: str) -> bool:
+    """Whether the file is of a test-suite, an example or a command line: nobody waits there."""
+    parts = path.split("/")
+    name = parts[-1]
+    return (
+        name.startswith("test_")
+        or name.endswith("_test.py")
+        or name in ("conftest.py", "setup.py", "cli.py", "__main__.py", "pytest_plugin.py")
+        or any(p in ("tests", "test", "testing", "examples", "example", "docs", "benchmarks",
+                     "_testing", "docs_src", "scripts", "cli") for p in parts[:-1])
+    )  # fmt: skip
+
+
+def doubt(function: Function, confidence: int) -> int:
+    """Lower the confidence where the code is not what serves requests."""
+    return POSSIBLE if off_duty(function.path) else confidence
+
+
+_BEFORE_SERVING = frozenset(
+    "startup _startup on_startup shutdown _shutdown on_shutdown serve _serve lifespan _lifespan "
+    "setup_process_pool_exit_at_shutdown main amain _main __main__ bootstrap".split()
+)
+
+
+def serves(function: Function) -> bool:
+    """Whether the function runs while others are served, rather than before or after."""
+    return function.name not in _BEFORE_SERVING and not function.name.startswith("_shutdown")
+
+
+def hop(step: tuple[Function, int]) -> Hop:
+    function, index = step
+    return Hop(function.path, function.body.calls[index].line, function.label)
+
+
+def at(
+    graph: Graph,
+    cause: Cause,
+    function: Function,
+    line: int,
+    message: str,
+    *,
+    end_line: int = 0,
+    culprit: str = "",
+    confidence: int = LIKELY,
+    hops: Hops = (),
+    top: Function | None = None,
+) -> Finding:
+    """A finding at a line of `function`.
+
+    Args:
+        hops: the calls from `top` (else from `function`) down to the line.
+        top: the function on the loop that the way is looked up for.
+    """
+    way = graph.way(top or function)
+    entry = Entry(way.kind, way.entry.path, way.entry.line, way.entry.label)
+    chain = tuple(hop(each) for each in (*way.hops, *hops))
+    if not chain or (chain[-1].path, chain[-1].line) != (function.path, line):
+        chain = (*chain, Hop(function.path, line, function.label))
+    return Finding(
+        cause,
+        function.path,
+        line,
+        function.label,
+        message,
+        end_line=end_line or line,
+        culprit=culprit,
+        confidence=CONFIDENCE[doubt(function, confidence)],
+        entry=entry,
+        chain=chain,
+        seen_by=("scan",),
+    )
+
+
+def at_call(
+    graph: Graph,
+    cause: Cause,
+    function: Function,
+    index: int,
+    message: str,
+    *,
+    culprit: str = "",
+    confidence: int = LIKELY,
+    below: Hops = (),
+) -> Finding:
+    """A finding at call number `index` of a function on the loop.
+
+    `below` are the calls beneath it that prove it; the chain ends with them.
+    """
+    call = function.body.calls[index]
+    found = at(
+        graph,
+        cause,
+        function,
+        call.line,
+        message,
+        end_line=call.end_line,
+        culprit=culprit or call.name,
+        confidence=confidence,
+        hops=((function, index),),
+    )
+    return replace(found, chain=(*found.chain, *map(hop, below))) if below else found
+
+
+def reaching(graph: Graph, cause: Cause, effects: frozenset[str]) -> Iterator[Finding]:
+    """Calls of primitives with one of these effects that the loop makes, near or far.
+
+    The finding stands at the last line that is the project's own; its chain says how the loop
+    comes there. Of many ways to one line the few shortest are given.
+    """
+    ways: Counter[tuple[str, int]] = Counter()
+    found = [
+        (function, each)
+        for function in graph.on_loop()
+        for each in graph.blocking(function)
+        if each.primitive.effect in effects
+    ]
+    found.sort(key=lambda pair: len(pair[1].hops))
+    for top, each in found:
+        own = graph.own(each.hops)
+        if excused(graph, own, each.primitive.name):
+            continue
+        site, index = own[-1]
+        call = site.body.calls[index]
+        key = (site.path, call.line)
+        if ways[key] >= _WAYS_SHOWN:
+            continue
+        ways[key] += 1
+        yield at(
+            graph,
+            cause,
+            site,
+            call.line,
+            _sentence(top, each),
+            end_line=call.end_line,
+            culprit=each.primitive.name,
+            confidence=_confidence(graph, top, each),
+            hops=own,
+            top=top,
+        )
+
+
+def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
+    confidence = reached.confidence
+    if reached.primitive.weight == "light":
+        if reached.primitive.effect in BURNS:
+            return POSSIBLE  # small texts, as a rule
+        confidence = min(confidence, LIKELY if len(reached.hops) == 1 else POSSIBLE)
+    if graph.way(top).kind == "lifespan" or not serves(top):
+        return POSSIBLE  # nobody is served yet
+    if len(reached.hops) > _FAR or _does_not_wait(reached):
+        return POSSIBLE
+    return doubt(top, confidence)
+
+
+def _does_not_wait(reached: Reached) -> bool:
+    """A socket that its module sets not to block."""
+    if not reached.primitive.name.startswith("socket.socket."):
+        return False
+    module = reached.hops[-1][0].module
+    return any(f.mentions("setblocking", "BlockingIOError") for f in module.functions.values())
+
+
+_SAID = {
+    "sleep": "sleeps",
+    "net": "waits for the network",
+    "db": "waits for the database",
+    "disk": "waits for the disk",
+    "process": "waits for a process",
+    "dns": "waits for a name server",
+    "input": "waits for the keyboard",
+    "lock": "waits for a lock",
+    "cpu": "computes",
+    "serialize": "turns data into text",
+}
+
+
+def _sentence(top: Function, reached: Reached) -> str:
+    primitive = reached.primitive
+    steps = len(reached.hops) - 1
+    where = "" if not steps else f", {steps} call{'s' if steps > 1 else ''} below {top.label}"
+    cure = f"; use {primitive.twin}" if primitive.twin else ""
+    return f"{primitive.name} {_SAID[primitive.effect]} on the event loop{where}{cure}"

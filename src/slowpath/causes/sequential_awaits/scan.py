@@ -1,0 +1,146 @@
+"""Awaits that could overlap: neighbours without data between them, and loops over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.loops import (
+    is_lookup,
+    is_write,
+    names_bound_in,
+    repeated,
+    several_requests,
+    words_of,
+)
+from slowpath.causes.reading import at_call
+from slowpath.causes.sequential_awaits import CAUSE
+from slowpath.program.graph import LIKELY, Graph
+from slowpath.program.model import Body, Function, Stmt
+
+# What carries one conversation: two calls on it cannot overlap, whatever the code says.
+_SHARED = frozenset(
+    "session db db_session conn connection cursor cur tx transaction ws websocket reader writer "
+    "lock page stream sess uow unit_of_work".split()
+)
+
+_HELD = frozenset({"with", "awith"})
+
+
+def scan(graph: Graph) -> Iterator[Finding]:
+    for function in graph.on_loop():
+        if function.is_async:
+            yield from _in_loops(graph, function)
+            yield from _neighbours(graph, function)
+
+
+def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
+    """One request after another for items that do not need each other."""
+    body = function.body
+    calls = list(repeated(graph, function))
+    for each in calls:
+        call = body.calls[each.site]
+        own = any(edge.target is not None for edge in graph.edges_at(function, each.site))
+        if "net" not in each.io or "db" in each.io:
+            continue
+        if own and not (is_lookup(call.name) and several_requests(calls, each.loop)):
+            continue
+        if _ordered(body, each.loop) or words_of(body, call.func) & _SHARED:
+            continue
+        if is_write(call.name):
+            continue
+        yield at_call(
+            graph, CAUSE, function, each.site,
+            f"{call.name}(...) is awaited for one item after another (loop at line "
+            f"{body.blocks[each.loop].line}); the items do not need each other",
+        )  # fmt: skip
+
+
+def _ordered(body: Body, loop: int) -> bool:
+    """Whether a turn may end the loop, hand something out, or build on the turn before."""
+    bound = names_bound_in(body, loop)
+    written: set[str] = set()
+    for stmt in body.stmts[body.blocks[loop].stmt :]:
+        if loop not in body.ancestors(stmt.block):
+            continue
+        if stmt.kind in "bry":
+            return True
+        if stmt.kind == "g":
+            written.update(stmt.writes)
+        elif stmt.kind == "a":
+            for name in stmt.writes:
+                bare = name.rpartition("]")[2] if name[0] == "[" else name
+                # Read before it is written: it carries something over from the last turn.
+                if bare in bound and bare in stmt.reads:
+                    return True
+    return False
+
+
+def _neighbours(graph: Graph, function: Function) -> Iterator[Finding]:
+    body = function.body
+    previous: tuple[int, Stmt, int] | None = None
+    told = False  # of three in a row, one finding is enough
+    for position, stmt in enumerate(body.stmts):
+        index = _only_await(body, position, stmt)
+        if index is None:
+            previous, told = None, False
+            continue
+        if previous is not None and previous[1].block == stmt.block and not told:
+            message = _independent(graph, function, previous, (position, stmt, index))
+            if message:
+                told = True
+                yield at_call(graph, CAUSE, function, index, message, confidence=LIKELY)
+        previous = (position, stmt, index)
+
+
+def _only_await(body: Body, position: int, stmt: Stmt) -> int | None:
+    """The awaited call that the statement consists of, as in `x = await f()`."""
+    if stmt.kind != "a" or stmt.value.__class__ is not int or not stmt.writes:
+        return None
+    call = body.calls[stmt.value]
+    return stmt.value if call.awaited and not call.deferred else None
+
+
+def _independent(
+    graph: Graph, function: Function, first: tuple[int, Stmt, int], second: tuple[int, Stmt, int]
+) -> str:
+    """A sentence if the two calls could overlap, else ""."""
+    body = function.body
+    one, two = body.calls[first[2]], body.calls[second[2]]
+    bound = {name.rpartition("]")[2].partition(".")[0] for name in first[1].writes}
+    reads = {name.partition(".")[0].partition("[")[0] for name in second[1].reads}
+    if bound & reads:
+        return ""
+    io_one, io_two = graph.call_io(function, first[2]), graph.call_io(function, second[2])
+    known = frozenset({"db", "net"})
+    if not io_one & known or not io_two & known or one.func == two.func == "":
+        return ""
+    if not (is_lookup(one.name) and is_lookup(two.name)) and not _counts(one.name, two.name):
+        return ""
+    if io_one & known != io_two & known and body.inside(first[1].block, _HELD):
+        return ""  # a session is held meanwhile: that is the worse of the two
+    words_one = words_of(body, first[2])
+    words_two = words_of(body, second[2])
+    shared = words_one & words_two & _SHARED
+    if shared or ("db" in io_one and "db" in io_two and _one_session(body, one.func, two.func)):
+        # A page and its count: worth a second session, since both read the same rows.
+        if not (_counts(one.name, two.name) and len(_filters(one) & _filters(two)) >= 2):
+            return ""
+        return f"{one.name}(...) and {two.name}(...) read the same rows one after the other"
+    return f"{two.name}(...) does not need {one.name}(...), yet waits for it"
+
+
+def _counts(one: str, two: str) -> bool:
+    return ("count" in two) != ("count" in one)
+
+
+def _filters(call: object) -> set[str]:
+    kwargs = getattr(call, "kwargs", ())
+    return {value for _, value in kwargs if value.__class__ is str} - _SHARED
+
+
+def _one_session(body: Body, one: object, two: object) -> bool:
+    """Two queries on one object: its connection takes them one by one."""
+    if one.__class__ is not str or two.__class__ is not str:
+        return True
+    return str(one).rpartition(".")[0] == str(two).rpartition(".")[0]

@@ -1,0 +1,227 @@
+"""Connections, clients and streams that some path never closes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.reading import at, at_call
+from slowpath.causes.session_leak import CAUSE
+from slowpath.program import extract
+from slowpath.program.graph import LIKELY, Graph
+from slowpath.program.model import Class, Function
+from slowpath.program.resolve import Value
+
+_CLOSERS = frozenset(
+    "close aclose release disconnect close_connection terminate shutdown stop __aexit__ __exit__ "
+    "remove putconn wait_closed".split()
+)
+_TEARDOWN = re.compile(
+    r"(^|_)(a?close|stop|shutdown|cleanup|clean_up|disconnect|teardown|__aexit__|aexit|dispose|"
+    r"destroy|terminate|kill|end|finish|on_[A-Za-z]*(Stop|Close|Shutdown|Disconnect)[A-Za-z]*)($|_)"
+)
+_STREAM = re.compile(r"(^|\.)Async[A-Za-z]*Stream$|\.AsyncStream$")
+_POOLED = re.compile(r"(^|\.)(acquire|getconn|get_connection)$")
+
+
+def scan(graph: Graph) -> Iterator[Finding]:
+    for function in graph.reached():
+        if function.qual:
+            yield from _locals(graph, function)
+            yield from _streams(graph, function)
+    for module in graph.program.files:
+        for cls in module.classes.values():
+            if cls.self_attrs:
+                yield from _attributes(graph, cls)
+
+
+# -- local names -----------------------------------------------------------------------------
+
+
+def _locals(graph: Graph, function: Function) -> Iterator[Finding]:
+    """`x = Session()` that is neither a context manager nor closed in `finally`."""
+    body = function.body
+    for stmt in body.stmts:
+        if stmt.kind != "a" or stmt.value.__class__ is not int or len(stmt.writes) != 1:
+            continue
+        name = stmt.writes[0]
+        if "." in name or "[" in name:
+            continue
+        call = body.calls[stmt.value]
+        if not _acquires(graph, function, stmt.value) or call.flags & extract.WITH:
+            continue
+        if _goes_elsewhere(function, name, stmt.line) or _closed_always(function, name):
+            continue
+        closed = _closes(function, name)
+        how = "is closed only where nothing fails" if closed else "is never closed"
+        yield at_call(graph, CAUSE, function, stmt.value, f"{name} {how}", culprit=call.name)
+
+
+def _acquires(graph: Graph, function: Function, index: int) -> bool:
+    knowledge = graph.program.knowledge
+    value = graph.program.callee(function, index)
+    result = graph.program.call_result(function, index)
+    call = function.body.calls[index]
+    if value is None or value[0] != "ext":
+        return False
+    dotted = value[1]
+    if _POOLED.search(dotted) and ("Pool" in dotted or "pool" in dotted):
+        return True
+    if result is not None and result[0] == "ext" and knowledge.in_set("db_session", result[1]):
+        return call.name not in ("begin", "begin_nested", "connection", "execution_options")
+    return dotted in ("httpx.AsyncClient", "aiohttp.ClientSession", "asyncpg.connect",
+                      "aiosqlite.connect", "psycopg.AsyncConnection.connect")  # fmt: skip
+
+
+def _goes_elsewhere(function: Function, name: str, line: int) -> bool:
+    """Returned, yielded, stored, passed on or given to a with block: somebody else closes it."""
+    for stmt in function.body.stmts:
+        if stmt.value == name and stmt.kind in "ryaw":
+            return True
+        if stmt.kind == "r" and name in stmt.reads:
+            return True
+        if stmt.kind == "w" and any(r == name or r.startswith(name + ".") for r in stmt.reads):
+            return True
+    for call in function.body.calls:
+        if call.line > line - 1 and (
+            name in call.args or any(value == name for _, value in call.kwargs)
+        ):
+            return True
+    inner = function.qual + "."
+    return any(
+        q.startswith(inner) and f.mentions(name) for q, f in function.module.functions.items()
+    )
+
+
+def _closes(function: Function, name: str) -> bool:
+    return any(
+        call.func.__class__ is str and call.func == f"{name}.{call.name}" and call.name in _CLOSERS
+        for call in function.body.calls
+    )
+
+
+_ALWAYS = frozenset({"finally"})
+
+
+def _closed_always(function: Function, name: str) -> bool:
+    body = function.body
+    return any(
+        call.func == f"{name}.{call.name}"
+        and call.name in _CLOSERS
+        and body.inside(call.block, _ALWAYS)
+        for call in body.calls
+    )
+
+
+# -- streams ---------------------------------------------------------------------------------
+
+
+def _streams(graph: Graph, function: Function) -> Iterator[Finding]:
+    """`async for part in stream`, where the stream holds a connection until it is closed."""
+    body = function.body
+    for block in body.blocks:
+        if block.kind != "afor" or block.stmt >= len(body.stmts):
+            continue
+        head = body.stmts[block.stmt]
+        name = head.value
+        if name.__class__ is not str or "." in name or name not in body.bindings:
+            continue
+        if any(stmt.kind == "w" for stmt, _ in body.bindings[name]):
+            continue
+        if not _is_stream(graph.program.name(function, name)):
+            continue
+        if _closes(function, name) or _managed(function, name):
+            continue
+        yield at(
+            graph, CAUSE, function, head.line,
+            f"{name} holds a connection; when the loop ends early nothing closes it",
+            end_line=head.end_line,
+            culprit=f"async for ... in {name}",
+        )  # fmt: skip
+
+
+def _is_stream(value: Value | None) -> bool:
+    if value is None:
+        return False
+    if value[0] == "alt":
+        return any(_is_stream(each) for each in value[1])
+    return value[0] == "ext" and bool(_STREAM.search(value[1].removesuffix("[]")))
+
+
+def _managed(function: Function, name: str) -> bool:
+    return any(stmt.kind == "w" and name in stmt.reads for stmt in function.body.stmts)
+
+
+# -- attributes ------------------------------------------------------------------------------
+
+
+def _attributes(graph: Graph, cls: Class) -> Iterator[Finding]:
+    """A client kept in an attribute that the class's own teardown uses or passes by, unclosed."""
+    module = cls.module
+    methods = [f for name in cls.methods if (f := cls.method(name)) is not None]
+    teardown = [f for f in methods if _TEARDOWN.search(f.name)]
+    if not teardown:
+        return
+    for attr in {*cls.self_attrs, *cls.attrs}:
+        used = [f for f in methods if f.mentions(attr)]
+        if not used or not _owns_client(graph, graph.program.class_attr(cls, attr)):
+            continue
+        if not _made_here(graph, cls, attr) or _attr_closed(module.functions.values(), attr):
+            continue
+        for function in teardown:
+            for index, call in enumerate(function.body.calls):
+                if call.func.__class__ is str and call.func.startswith(f"self.{attr}."):
+                    yield at_call(
+                        graph, CAUSE, function, index,
+                        f"{cls.name}.{attr} keeps connections open: {function.name} ends its use "
+                        "and nothing closes it",
+                        culprit=f"self.{attr}",
+                        confidence=LIKELY,
+                    )  # fmt: skip
+                    break
+
+
+def _owns_client(graph: Graph, value: Value | None) -> bool:
+    """A client with connections, or an object of the project that has one and can be closed."""
+    if value is None:
+        return False
+    if value[0] == "alt":
+        return any(_owns_client(graph, each) for each in value[1])
+    if value[0] == "ext":
+        return value[1] in ("httpx.AsyncClient", "aiohttp.ClientSession", "httpx.Client")
+    if value[0] != "inst":
+        return False
+    cls: Class = value[1]
+    if not cls.methods & {"close", "aclose"}:
+        return False
+    return any(
+        (inner := graph.program.class_attr(cls, attr)) is not None
+        and inner[0] == "ext"
+        and inner[1] in ("httpx.AsyncClient", "aiohttp.ClientSession")
+        for attr in cls.self_attrs
+    )
+
+
+def _made_here(graph: Graph, cls: Class, attr: str) -> bool:
+    """Whether the class makes the object itself; one that was passed in is its giver's."""
+    places = [(cls.scope, cls.attrs[attr][1])] if attr in cls.attrs else []
+    for method, _, value in cls.self_attrs.get(attr, ()):
+        function = cls.module.functions.get(method)
+        if function is not None:
+            places.append((function, value))
+    return any(isinstance(value, int) and not isinstance(value, bool) for _, value in places)
+
+
+def _attr_closed(functions: Iterable[Function], attr: str) -> bool:
+    for function in functions:
+        if not function.mentions(attr):
+            continue
+        for call in function.body.calls:
+            func = call.func if isinstance(call.func, str) else ""
+            if call.name in _CLOSERS and func.endswith(f".{attr}.{call.name}"):
+                return True
+        for stmt in function.body.stmts:
+            if stmt.kind == "w" and any(r.endswith("." + attr) for r in stmt.reads):
+                return True
+    return False

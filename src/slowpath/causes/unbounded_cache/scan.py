@@ -1,0 +1,233 @@
+"""Module-level containers, queues of subscribers and defaultdicts that only grow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.reading import at, at_call
+from slowpath.causes.unbounded_cache import CAUSE
+from slowpath.program.extract import Ref
+from slowpath.program.graph import LIKELY, POSSIBLE, Graph
+from slowpath.program.model import Body, Class, Function, Module, Stmt
+
+_EMPTY = frozenset({"dict", "list", "set", "defaultdict", "OrderedDict", "deque", "Counter"})
+_GROWS = frozenset({"append", "add", "setdefault", "extend", "update", "appendleft"})
+_SHRINKS = frozenset(
+    {"pop", "popitem", "clear", "remove", "discard", "popleft", "__delitem__", "difference_update"}
+)
+_SUBSCRIBER = re.compile(r"(Subscri|Listener|Broadcast|PubSub|Observer|Watcher|Consumer|EventBus)")
+_CACHE = re.compile(r"(cache|memo|seen|history|_by_|registry|pending|results|sessions)", re.I)
+# There are as many of these as the program has, whatever is asked of it.
+_PART_OF_PROGRAM = re.compile(
+    r"(^|_)(type|types|cls|class|klass|func|fn|function|callable|callback|handler|endpoint|"
+    r"settings|config|module|loop|__class__|__name__|__qualname__)_?$"
+)
+_REGISTERS = re.compile(r"^_*(register|add|subscribe|setup|init|load|configure|on_startup)")
+
+
+def scan(graph: Graph) -> Iterator[Finding]:
+    shared = _imports(graph)
+    reached = set(graph.reached())
+    for module in graph.program.files:
+        yield from _globals(graph, module, shared, reached)
+    yield from _subscriber_queues(graph)
+    yield from _looked_up_defaultdicts(graph)
+
+
+# -- module-level containers -----------------------------------------------------------------
+
+
+def _globals(
+    graph: Graph,
+    module: Module,
+    shared: set[tuple[str, str | None]],
+    reached: set[Function],
+) -> Iterator[Finding]:
+    """Containers made empty at import, filled by what the loop runs, emptied by nobody."""
+    names = [
+        name
+        for name, assigned in module.assigns.items()
+        if len(assigned) == 1 and "." not in name and _is_empty(module, assigned[0][0])
+    ]
+    if not names:
+        return
+    functions = [f for f in module.functions.values() if f.mentions(*names)]
+    for name in names:
+        growing: list[tuple[Function, int]] = []
+        bounded = False
+        for function in functions:
+            if name in function.body.bindings:
+                bounded = bounded or function.mentions("global")
+                continue
+            growing += [(function, line) for line in _growth(function.body, name)]
+            bounded = bounded or _shrinks(function.body, name)
+        if bounded or (module.name, name) in shared:
+            continue
+        for function, line in growing:
+            if function in reached and not _REGISTERS.match(function.name):
+                yield at(
+                    graph, CAUSE, function, line,
+                    f"{name} grows here and nothing in {module.path} takes anything out",
+                    culprit=name,
+                    confidence=LIKELY if _CACHE.search(name) else POSSIBLE,
+                )  # fmt: skip
+                break
+
+
+def _is_empty(module: Module, ref: object) -> bool:
+    if isinstance(ref, tuple):
+        return ref in (("t", ()), ("d", ()))
+    if isinstance(ref, int) and module.body.mentions(*_EMPTY):
+        call = module.body.body.calls[ref]
+        return call.name in _EMPTY and not call.has_keyword("maxlen") and len(call.args) < 2
+    return False
+
+
+def _growth(body: Body, name: str) -> Iterator[int]:
+    for stmt in body.stmts:
+        if stmt.kind in "a" and name + "[]" in stmt.writes and not _few_keys(body, stmt, name):
+            yield stmt.line
+    for call in body.calls:
+        if (
+            call.func.__class__ is str
+            and call.name in _GROWS
+            and call.func == f"{name}.{call.name}"
+        ):
+            yield call.line
+
+
+def _few_keys(body: Body, stmt: Stmt, name: str) -> bool:
+    """Whether an element is stored under a part of the program: a type, a function, settings."""
+    last = max(n for n, each in enumerate(stmt.reads) if each == name)
+    parts = set(stmt.reads[last + 1 :])
+    for part in tuple(parts):
+        for other, _ in body.bindings.get(part, ()):
+            parts.update(other.reads)
+    words = {word for part in parts for word in part.split(".")}
+    return any(_PART_OF_PROGRAM.search(word) for word in words)
+
+
+def _shrinks(body: Body, name: str) -> bool:
+    if any(stmt.kind == "d" and name + "[]" in stmt.writes for stmt in body.stmts):
+        return True
+    if any(name in stmt.writes for stmt in body.stmts):
+        return True
+    return any(
+        call.name in _SHRINKS and call.func == f"{name}.{call.name}" for call in body.calls
+    ) or any(name in call.args and call.name in ("len", "del") for call in body.calls)
+
+
+def _imports(graph: Graph) -> set[tuple[str, str | None]]:
+    """What any file of the project imports from another: it may be emptied there."""
+    return {each for module in graph.program.files for each in module.imports.values()}
+
+
+# -- queues ----------------------------------------------------------------------------------
+
+
+def _subscriber_queues(graph: Graph) -> Iterator[Finding]:
+    """A queue without a bound that others fill for a subscriber who may never read it."""
+    for module in graph.program.files:
+        for cls in module.classes.values():
+            if not _SUBSCRIBER.search(cls.name):
+                continue
+            for attr, places in cls.self_attrs.items():
+                for method, _, value in places:
+                    function = module.functions.get(method)
+                    if function is None or not _unbounded_queue(graph, function, value):
+                        continue
+                    if not _filled(cls, module, attr):
+                        continue
+                    assert isinstance(value, int)
+                    yield at_call(
+                        graph, CAUSE, function, value,
+                        f"{cls.name}.{attr} has no maxsize: a subscriber that stops reading "
+                        "keeps every message",
+                        culprit="asyncio.Queue",
+                    )  # fmt: skip
+
+
+def _unbounded_queue(graph: Graph, function: Function, value: object) -> bool:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    call = function.body.calls[value]
+    if call.args or call.kwargs or call.name not in ("Queue", "LifoQueue", "PriorityQueue"):
+        return False
+    target = graph.program.callee(function, value)
+    return target is not None and target[0] == "ext" and target[1].startswith("asyncio.")
+
+
+def _filled(cls: Class, module: Module, attr: str) -> bool:
+    wanted = {f"self.{attr}.put", f"self.{attr}.put_nowait"}
+    for name in cls.methods:
+        method = module.functions.get(f"{cls.qual}.{name}")
+        if method is None or not method.mentions(attr):
+            continue
+        if any(call.func in wanted for call in method.body.calls):
+            return True
+    return False
+
+
+# -- defaultdicts ----------------------------------------------------------------------------
+
+
+def _looked_up_defaultdicts(graph: Graph) -> Iterator[Finding]:
+    """`self.rows[key]` on a defaultdict only to read: every new key leaves an entry behind."""
+    for function in graph.reached():
+        cls = function.owner
+        if cls is None or not cls.self_attrs:
+            continue
+        for attr in cls.self_attrs:
+            name = f"self.{attr}"
+            if not function.mentions(name):
+                continue
+            if not _is_defaultdict(graph, cls, attr):
+                continue
+            line = _read_by_index(function.body, name)
+            if line:
+                finding = at(
+                    graph, CAUSE, function, line,
+                    f"reading {name}[...] makes an entry for every key it has not seen; "
+                    "it is a defaultdict",
+                    culprit=name,
+                )  # fmt: skip
+                yield finding
+
+
+def _called(body: Body, ref: Ref) -> tuple[Ref, ...]:
+    """What a loop's head calls: `x.items` for `x.items()`, `x` for `list(x)`."""
+    if isinstance(ref, int) and not isinstance(ref, bool):
+        call = body.calls[ref]
+        inner = [each for arg in call.args for each in (arg, *_called(body, arg))]
+        return tuple(r for r in (call.func, *inner) if isinstance(r, str))
+    return ()
+
+
+def _is_defaultdict(graph: Graph, cls: Class, attr: str) -> bool:
+    for method, _, value in cls.self_attrs[attr]:
+        function = cls.module.functions.get(method)
+        if function is None or not isinstance(value, int) or isinstance(value, bool):
+            continue
+        target = graph.program.callee(function, value)
+        if target == ("ext", "collections.defaultdict"):
+            return True
+    return False
+
+
+def _read_by_index(body: Body, name: str) -> int:
+    """Line of a loop over `name[key]` whose key is not known to be there."""
+    element = name + "[]"
+    for stmt in body.stmts:
+        if any(element in each.writes for each in body.stmts):
+            return 0
+        if stmt.kind != "f" or element not in stmt.reads:
+            continue
+        # Keys that come from the mapping itself, or were tested for, are there already.
+        own = {name, f"{name}.items", f"{name}.keys"}
+        if any(s.kind == "f" and own & {s.value, *_called(body, s.value)} for s in body.stmts):
+            continue
+        if not any(name + "?" in s.reads for s in body.stmts):
+            return stmt.line
+    return 0
