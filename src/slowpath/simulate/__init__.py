@@ -1,0 +1,1 @@
+"""The simulator: replays a recording as a queueing system, edited or not."""

@@ -1,0 +1,317 @@
+"""A discrete-event engine for services that run on event loops; integer nanoseconds throughout.
+
+A *script* is what one request does, as a tuple of operations `(code, a, b)`; a *task* is one run
+of a script, or of a part that it forks. The engine knows:
+
+- loops: one task at a time, first come first served. A task holds its loop from the first work
+  after a wait until it next waits, so what stands between two waits is one slice;
+- pools: k places, first come first served, with an optional timeout; connections, thread tokens,
+  locks and semaphores are all pools;
+- stations: remote parts. A request stays for its own time, or, where a station has a capacity,
+  shares it with all others there (egalitarian processor sharing);
+- processors: cores, and for each worker the GIL. Only where threads or workers compete for them;
+  alone, a loop has a core to itself.
+
+Every pool belongs to one worker, every station to all of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+from heapq import heappop, heappush
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from slowpath.simulate.parts import Batch, Cpu, Pool, Station
+from slowpath.simulate.system import System
+
+
+class Op(IntEnum):
+    """What an operation does; `a` and `b` by code."""
+
+    WORK = 0  # hold the loop and compute for a ns
+    HOLD = 1  # hold the loop for a ns without computing
+    WAIT = 2  # let go of the loop for a ns; at station b, if not -1
+    TAKE = 3  # take a place of pool a, waiting for it if need be
+    GIVE = 4  # give a place of pool a back
+    BURN = 5  # compute in a thread for a ns; b: 1 if it needs the GIL
+    FORK = 6  # start script a as a task beside this one
+    JOIN = 7  # wait for the a-th task that this one started
+    ANSWER = 8  # the response is complete
+    LEAVE = 9  # let go of the loop, go to the end of its queue
+    GATHER = 10  # wait until a tasks have come to the batch b, or its window has passed
+
+
+Script = tuple[tuple[int, Any, Any], ...]
+_WORK, _HOLD, _WAIT, _TAKE, _GIVE, _BURN, _FORK, _JOIN, _ANSWER, _LEAVE, _GATHER = map(int, Op)
+
+
+class Answer(NamedTuple):
+    """One request that was answered.
+
+    Attributes:
+        kind: which script it ran, by the number its source gave.
+        failed: it gave up waiting for a pool.
+    """
+
+    start_ns: int
+    end_ns: int
+    kind: int
+    failed: bool
+
+
+class Source(Protocol):
+    """Sends requests: when the first ones come, and what an answer lets come."""
+
+    def begin(self, engine: Engine) -> None:
+        """Send what comes at first, by `Engine.send`."""
+
+    def answered(self, engine: Engine, user: int) -> None:
+        """React to an answer."""
+
+
+class Engine:
+    """One simulation.
+
+    Args:
+        system: what there is.
+        source: who sends.
+        until_ns: when to stop.
+        seed: for which worker takes a request.
+    """
+
+    def __init__(self, system: System, source: Source, until_ns: int, seed: int = 0) -> None:
+        self.system = system
+        self.now = 0
+        self.until_ns = until_ns
+        self.answers: list[Answer] = []
+        self.sent = 0
+        self.events = 0
+        self.random = Random(seed)
+        self._source = source
+        self._queue: list[tuple[int, int, Any]] = []
+        self._count = 0
+        self.stations = [Station(self, spec.capacity) for spec in system.stations]
+        self.cpu = Cpu(self, system.cores)
+        self.workers = [_Worker(self, system, number) for number in range(system.workers)]
+
+    def send(self, at_ns: int, script: Script, kind: int, user: int, network_ns: int = 0) -> None:
+        """Let a request come at a time.
+
+        Args:
+            network_ns: what its way here and back takes, which its sender feels too.
+        """
+        task = Task(
+            script, self.random.choice(self.workers) if len(self.workers) > 1 else self.workers[0]
+        )
+        task.request = _Request(at_ns, kind, user, network_ns)
+        self.sent += 1
+        self.at(at_ns + network_ns // 2, task)
+
+    def at(self, time_ns: int, what: Any) -> None:
+        """Call `what.fire(engine)` at a time."""
+        self._count += 1
+        heappush(self._queue, (time_ns, self._count, what))
+
+    def run(self) -> list[Answer]:
+        """Run to the end; return the answers in the order in which they were given."""
+        self._source.begin(self)
+        queue, until = self._queue, self.until_ns
+        events = 0
+        while queue:
+            time, _, what = heappop(queue)
+            if time > until:
+                break
+            self.now = time
+            events += 1
+            what.fire(self)
+        self.events = events
+        return self.answers
+
+    def answer(self, request: _Request, failed: bool) -> None:
+        """Note an answer, and let its sender know."""
+        back = request.network_ns - request.network_ns // 2
+        self.answers.append(Answer(request.start_ns, self.now + back, request.kind, failed))
+        if back:
+            self.at(self.now + back, _Notice(request.user))
+        else:
+            self._source.answered(self, request.user)
+
+    def notice(self, user: int) -> None:
+        """Tell the source that a user has its answer."""
+        self._source.answered(self, user)
+
+
+@dataclass(slots=True)
+class _Notice:
+    user: int
+
+    def fire(self, engine: Engine) -> None:
+        engine.notice(self.user)
+
+
+@dataclass(slots=True)
+class _Request:
+    start_ns: int
+    kind: int
+    user: int
+    network_ns: int
+    answered: bool = False
+
+
+class Task:
+    """One run of a script."""
+
+    __slots__ = ("at", "children", "done", "holds", "request", "script", "waiter", "worker")
+
+    def __init__(self, script: Script, worker: _Worker) -> None:
+        self.script = script
+        self.worker = worker
+        self.at = 0
+        self.holds = False  # the loop
+        self.done = False
+        self.request: _Request | None = None
+        self.children: list[Task] = []
+        self.waiter: Task | None = None
+
+    def fire(self, engine: Engine) -> None:
+        """Go on, from an operation that has just ended, to the next that takes time."""
+        script = self.script
+        worker = self.worker
+        at = self.at
+        size = len(script)
+        while at < size:
+            code, a, b = script[at]
+            if code <= _HOLD:
+                if not self.holds and not worker.enter(self):
+                    self.at = at
+                    return
+                self.at = at + 1
+                if code == _WORK and worker.shares:
+                    engine.cpu.add(self, a, worker.number)
+                else:
+                    engine.at(engine.now + a, self)
+                return
+            at += 1
+            if code == _WAIT:
+                self.at = at
+                if self.holds:
+                    worker.leave(self)
+                if b >= 0:
+                    engine.stations[b].add(self, a)
+                else:
+                    engine.at(engine.now + a, self)
+                return
+            if code == _TAKE:
+                pool = worker.pools[a]
+                if pool.free > 0:
+                    pool.free -= 1
+                    continue
+                self.at = at
+                if self.holds:
+                    worker.leave(self)
+                pool.enqueue(self, engine)
+                return
+            if code == _GIVE:
+                self.at = at
+                worker.pools[a].give(engine)
+            elif code == _BURN:
+                self.at = at
+                if self.holds:
+                    worker.leave(self)
+                engine.cpu.add(self, a, worker.number if b else -1)
+                return
+            elif code == _FORK:
+                child = Task(a, worker)
+                self.children.append(child)
+                engine.at(engine.now, child)
+            elif code == _JOIN:
+                if a >= len(self.children) or self.children[a].done:
+                    continue
+                self.at = at
+                if self.holds:
+                    worker.leave(self)
+                self.children[a].waiter = self
+                return
+            elif code == _ANSWER:
+                self._answer(engine)
+            elif code == _LEAVE:
+                self.at = at
+                if self.holds:
+                    worker.leave(self)
+            else:
+                self.at = at
+                if self.holds:
+                    worker.leave(self)
+                if worker.batches[b].join(self, engine):
+                    continue
+                return
+        self.at = at
+        self._end(engine)
+
+    def give_up(self, engine: Engine) -> None:
+        """End with a failure: what it waited for did not come in time."""
+        script = self.script
+        held: dict[int, int] = {}
+        for code, a, _ in script[: self.at - 1]:
+            if code == _TAKE:
+                held[a] = held.get(a, 0) + 1
+            elif code == _GIVE:
+                held[a] = held.get(a, 0) - 1
+        for pool, count in held.items():
+            for _ in range(count):
+                self.worker.pools[pool].give(engine)
+        if self.request is not None and not self.request.answered:
+            self.request.answered = True
+            engine.answer(self.request, failed=True)
+        self._end(engine)
+
+    def _answer(self, engine: Engine) -> None:
+        request = self.request
+        if request is not None and not request.answered:
+            request.answered = True
+            engine.answer(request, failed=False)
+
+    def _end(self, engine: Engine) -> None:
+        self.done = True
+        self._answer(engine)
+        if self.holds:
+            self.worker.leave(self)
+        if self.waiter is not None:
+            engine.at(engine.now, self.waiter)
+            self.waiter = None
+
+
+class _Worker:
+    """One process: its loop, its pools."""
+
+    def __init__(self, engine: Engine, system: System, number: int) -> None:
+        self.engine = engine
+        self.number = number
+        self.pools = [Pool(spec) for spec in system.pools]
+        self.batches = [Batch(spec) for spec in system.batches]
+        self.busy = False
+        self.ready: deque[Task] = deque()
+        #: Whether its loop may have to share a core or the GIL.
+        self.shares = system.cores > 0
+
+    def enter(self, task: Task) -> bool:
+        """Give a task the loop if it is free, else a place in its queue."""
+        if self.busy:
+            self.ready.append(task)
+            return False
+        self.busy = True
+        task.holds = True
+        return True
+
+    def leave(self, task: Task) -> None:
+        """Take the loop from a task, and give it to the next."""
+        task.holds = False
+        if self.ready:
+            following = self.ready.popleft()
+            following.holds = True
+            self.engine.at(self.engine.now, following)
+        else:
+            self.busy = False

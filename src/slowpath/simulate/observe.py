@@ -1,0 +1,381 @@
+"""From a ledger to a workload: what each request did by itself, and what it used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from slowpath.ledger import ACTIVITIES, Ledger, Mode
+from slowpath.ledger.rows import Rows, groups
+from slowpath.simulate.contention import (
+    Covered,
+    Stays,
+    fitted_capacity,
+    saturated_capacity,
+    union,
+)
+from slowpath.simulate.workload import Behaviour, Kind, Load, Pool, Station, Step, Workload
+
+Ints = npt.NDArray[np.int64]
+
+#: What is waited for where a pool is modelled: it comes up again in the simulation.
+QUEUES = {
+    ACTIVITIES["pool_wait"]: "connections",
+    ACTIVITIES["lock_wait"]: "lock",
+    ACTIVITIES["thread_wait"]: "threads",
+    ACTIVITIES["http_pool_wait"]: "http",
+}
+HOLDS = {
+    ACTIVITIES["checkout"]: "connections",
+    ACTIVITIES["lock"]: "lock",
+    ACTIVITIES["thread"]: "threads",
+}
+DATABASE = frozenset(ACTIVITIES[name] for name in ("sql", "fetch", "transaction"))
+DATABASE_NAME = "database"
+REMOTE = frozenset(ACTIVITIES[name] for name in ("http", "cache"))
+LOOP_WAIT = ACTIVITIES["loop_wait"]
+CONNECT = ACTIVITIES["connect"]
+#: Waits whose reason is another task of the same request; beside the path they say nothing.
+VAGUE = frozenset(
+    ACTIVITIES[name]
+    for name in ("await", "receive", "unattributed", "transaction", "checkout", "loop_wait")
+)
+#: So many values stand for what the loop does between two slices; without slices, this one.
+TURNS = 50
+DEFAULT_TURN_NS = 20_000
+#: The client's view of a run counts from so many of its requests on.
+MIN_CALLS = 5
+
+
+class Mark(NamedTuple):
+    """A place of a pool is taken (order 1) or given back (order 0); the answer is complete (2)."""
+
+    at: int
+    order: int
+    pool: int
+
+
+def observe(ledger: Ledger) -> Workload:
+    """Turn what was recorded into a workload that can be edited and simulated."""
+    return _Observer(ledger).workload()
+
+
+class _Observer:
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.recording = ledger.recording
+        self.pools: list[Pool] = []
+        self._pool_numbers: dict[tuple[str, int, int], int] = {}
+        self.stations: list[Station] = []
+        self._station_numbers: dict[str, int] = {}
+        self._stays: dict[int, list[tuple[int, int, int, int]]] = {}
+        self._request = 0
+
+    def workload(self) -> Workload:
+        ledger = self.ledger
+        marks = self._marks()
+        has_queue = {pool.kind for pool in self.pools}
+        self.queued = {activity for activity, kind in QUEUES.items() if kind in has_queue}
+        network = self._network()
+        count = len(ledger.requests)
+        direct = self._by_request(ledger.direct, count)
+        beside = self._by_request(ledger.overlapped, count)
+        drafts = []
+        for index in range(count):
+            steps = self._steps(index, direct[index], beside[index], marks.get(index, []))
+            drafts.append((index, steps))
+        slowed = self._contention()
+        behaviours = tuple(
+            Behaviour(
+                steps=_alone(steps, slowed),
+                endpoint=int(ledger.endpoint_of[index]),
+                network_ns=network,
+            )
+            for index, steps in drafts
+        )
+        served = Counter(request.process for request in ledger.requests)
+        return Workload(
+            behaviours=behaviours,
+            load=self._load(network),
+            pools=tuple(self.pools),
+            stations=tuple(self.stations),
+            workers=max(1, len(served)),
+            cores=int(self.recording.run.get("cpus") or 1),
+            turns_ns=self._turns(),
+            endpoints=tuple(endpoint.name for endpoint in ledger.endpoints),
+        )
+
+    def _by_request(self, rows: Rows, count: int) -> list[list[tuple[int, ...]]]:
+        bounds = np.searchsorted(rows["request"], np.arange(count + 1))
+        names = ["start", "end", "activity", "mode", "site", "resource"]
+        return [rows[names][bounds[i] : bounds[i + 1]].tolist() for i in range(count)]
+
+    # --- Pools -----------------------------------------------------------------------------------
+
+    def _marks(self) -> dict[int, list[Mark]]:
+        """Return when each request took and gave back places of pools."""
+        recording, found = self.recording, dict[int, list[Mark]]()
+        index = {request.line: i for i, request in enumerate(self.ledger.requests)}
+        lines = recording.lines
+        spans = recording.spans
+        for activity, kind in HOLDS.items():
+            for row in spans[spans["kind"] == activity].tolist():
+                _, _, _, line, _, resource, start, end, a, b = row
+                if kind == "threads" and a <= 0:
+                    continue  # in another process
+                known = lines.get(line)
+                owner = index.get(known.request if known is not None else line)
+                if owner is None or end <= start:
+                    continue
+                identity = a if kind == "lock" else 0
+                pool = self._pool(kind, resource, identity, b)
+                request = self.ledger.requests[owner]
+                start, end = max(start, request.start_ns), min(end, request.end_ns)
+                if start < end:
+                    found.setdefault(owner, []).extend((Mark(start, 1, pool), Mark(end, 0, pool)))
+        return found
+
+    def _pool(self, kind: str, resource: int, identity: int, size: int) -> int:
+        key = (kind, resource, identity)
+        known = self._pool_numbers.get(key)
+        if known is None:
+            known = self._pool_numbers[key] = len(self.pools)
+            name = self.recording.texts[resource]
+            self.pools.append(Pool(name, kind, size if size > 0 else 1 << 30))
+        elif size > 0 and self.pools[known].size != size:
+            pool = self.pools[known]
+            best = size if pool.size == 1 << 30 else max(size, pool.size)
+            self.pools[known] = Pool(pool.name, kind, best)
+        return known
+
+    # --- Steps -----------------------------------------------------------------------------------
+
+    def _steps(
+        self,
+        index: int,
+        rows: list[tuple[int, ...]],
+        beside: list[tuple[int, ...]],
+        marks: list[Mark],
+    ) -> list[Step]:
+        self._request = index
+        request = self.ledger.requests[index]
+        answer = request.complete_ns or request.end_ns
+        if request.websocket:
+            answer = request.answered_ns
+        todo = sorted([*marks, Mark(min(answer, request.end_ns), 2, -1)])
+        tracks = _tracks(beside)
+        forks = [(track[0][0], track) for track in tracks]
+        forks.sort(key=lambda fork: fork[0])
+        joins: list[tuple[int, int]] = []
+        steps: list[Step] = []
+        position = fork = 0
+        for row in rows:
+            start, end = row[0], row[1]
+            while fork < len(forks) and forks[fork][0] < end:
+                track = forks[fork][1]
+                inner = self._beside(track)
+                if inner:
+                    number = sum(1 for step in steps if step.kind == Kind.FORK)
+                    steps.append(Step(Kind.FORK, inner=tuple(inner)))
+                    if not any(part[2] in VAGUE for part in track if part[3] == Mode.WAIT):
+                        joins.append((track[-1][1], number))
+                fork += 1
+            for join in [join for join in joins if join[0] <= start]:
+                steps.append(Step(Kind.JOIN, ref=join[1]))
+                joins.remove(join)
+            at = start
+            while position < len(todo) and todo[position].at < end:
+                mark = todo[position]
+                if mark.at > at:
+                    self._append(steps, row, at, mark.at)
+                    at = mark.at
+                steps.append(_marked(mark))
+                position += 1
+            self._append(steps, row, at, end)
+        steps += [_marked(mark) for mark in todo[position:]]
+        return steps
+
+    def _append(self, steps: list[Step], row: tuple[int, ...], start: int, end: int) -> None:
+        _, _, activity, mode, site, resource = row
+        ns = end - start
+        if ns <= 0:
+            return
+        if mode == Mode.WAIT or mode == Mode.THREAD_BLOCKED:
+            if activity == LOOP_WAIT:
+                steps.append(Step(Kind.YIELD))
+                return
+            if activity in self.queued:
+                return
+            station = self._station(activity, resource)
+            if station >= 0:
+                self._stays.setdefault(station, []).append((start, end, resource, self._request))
+            steps.append(Step(Kind.WAIT, ns, activity, mode, site, resource, station))
+        elif mode == Mode.BLOCKED:
+            steps.append(Step(Kind.BLOCKED, ns, activity, mode, site, resource))
+        elif mode == Mode.THREAD_CPU:
+            steps.append(Step(Kind.THREAD, ns, activity, mode, site, resource))
+        else:
+            steps.append(Step(Kind.LOOP, ns, activity, mode, site, resource))
+
+    def _beside(self, track: list[tuple[int, ...]]) -> list[Step]:
+        steps: list[Step] = []
+        for row in track:
+            if row[3] == Mode.WAIT and row[2] in VAGUE:
+                steps.append(Step(Kind.YIELD))
+            else:
+                self._append(steps, row, row[0], row[1])
+        return steps if any(step.kind != Kind.YIELD for step in steps) else []
+
+    # --- Stations --------------------------------------------------------------------------------
+
+    def _station(self, activity: int, resource: int) -> int:
+        if activity in DATABASE:
+            name = DATABASE_NAME
+        elif activity in REMOTE:
+            text = self.recording.texts[resource].rpartition(" ")[2]
+            name = text.partition("/")[0] or "remote"
+        else:
+            return -1
+        known = self._station_numbers.get(name)
+        if known is None:
+            known = self._station_numbers[name] = len(self.stations)
+            self.stations.append(Station(name))
+        return known
+
+    def _contention(self) -> dict[int, dict[tuple[int, int], float]]:
+        """Find stations that slow down as they fill; return by how much each stay was longer."""
+        slowed: dict[int, dict[tuple[int, int], float]] = {}
+        for number, found in self._stays.items():
+            stays = Stays.of(found)
+            capacity = fitted_capacity(stays)
+            if not capacity and self.stations[number].name == DATABASE_NAME:
+                capacity = saturated_capacity(stays)
+            if capacity:
+                self.stations[number] = Station(self.stations[number].name, capacity)
+                factor = stays.stretch(capacity)
+                slowed[number] = dict(
+                    zip(
+                        zip(stays.length.tolist(), stays.resource.tolist(), strict=True),
+                        factor.tolist(),
+                        strict=True,
+                    )
+                )
+        return slowed
+
+    # --- Load ------------------------------------------------------------------------------------
+
+    def _network(self) -> int:
+        """Return what the way to the server and back takes when nothing is in its way, ns."""
+        found = [
+            call.end_ns
+            - call.start_ns
+            - ((request.complete_ns or request.end_ns) - request.start_ns)
+            for request in self.ledger.requests
+            if (call := request.client) is not None and not request.websocket
+        ]
+        # The quickest met no queue; what others met comes up again in the simulation.
+        return max(0, min(found, default=0))
+
+    def _load(self, network_ns: int) -> Load:
+        run = self.recording.run
+        traffic = run.get("traffic") or {}
+        requests = self.ledger.requests
+        window = run.get("window") or {}
+        start, end = int(window.get("start_ns") or 0), int(window.get("end_ns") or 0)
+        if not end and requests:
+            start = min(request.start_ns for request in requests)
+            end = max(request.end_ns for request in requests)
+        window_ns = max(1, end - start)
+        warmup_ns = round(float(traffic.get("warmup_s") or 0.0) * 1e9)
+        users = int(traffic.get("users") or 0)
+        rate = traffic.get("rate")
+        if rate:
+            return Load(0, 0.0, float(rate), True, warmup_ns, window_ns)
+        if users and (think := self._think_ns(users, start, end)) is not None:
+            return Load(users, think, 0.0, False, warmup_ns, window_ns)
+        per_s = len(requests) / window_ns * 1e9
+        return Load(0, 0.0, per_s, False, warmup_ns, window_ns)
+
+    def _think_ns(self, users: int, start: int, end: int) -> float | None:
+        """Return the mean think time: what of the users' time was not spent in waiting.
+
+        None if the client saw too little.
+        """
+        calls = [call for call in self.recording.client if call.start_ns < end > start]
+        answered = sum(start <= call.end_ns < end for call in calls)
+        if answered < MIN_CALLS:
+            return None
+        waiting = sum(max(0, min(call.end_ns, end) - max(call.start_ns, start)) for call in calls)
+        return max(0.0, (users * (end - start) - waiting) / answered)
+
+    def _turns(self) -> tuple[int, ...]:
+        """Return what the loop does unseen before a slice, in ns: `TURNS` typical values.
+
+        Between the slices of a busy time it polls, reads sockets, parses, and now and then is
+        kept from its core. Seen as the time in which some task waited for the loop although no
+        slice held it.
+        """
+        recording, ledger = self.recording, self.ledger
+        jobs = np.array([line.id for line in recording.lines.values() if line.is_job], np.int64)
+        slices = recording.slices[~np.isin(recording.slices["line"], jobs)]
+        found = []
+        for number, requests in groups(np.array([r.process for r in ledger.requests], np.int64)):
+            mine = slices[slices["line"] >> 32 == number]
+            rows = np.concatenate((ledger.direct, ledger.overlapped))
+            rows = rows[(rows["activity"] == LOOP_WAIT) & np.isin(rows["request"], requests)]
+            if not len(mine) or not len(rows):
+                continue
+            first, last = int(rows["start"].min()), int(rows["end"].max())
+            mine = mine[(mine["start"] >= first) & (mine["end"] <= last)]
+            start, end = union(mine["start"], mine["end"])
+            waiting = Covered(rows["start"], rows["end"])
+            hidden = waiting.within(end[:-1], start[1:])
+            found.append(np.concatenate((hidden, np.zeros(len(mine) - len(hidden), np.int64))))
+        if not found:
+            return (DEFAULT_TURN_NS,)
+        values = np.sort(np.concatenate(found))
+        parts = np.array_split(values, min(TURNS, len(values)))
+        return tuple(int(part.mean()) for part in parts if len(part))
+
+
+def _marked(mark: Mark) -> Step:
+    if mark.order == 2:
+        return Step(Kind.ANSWER)
+    return Step(Kind.TAKE if mark.order == 1 else Kind.GIVE, ref=mark.pool)
+
+
+def _tracks(rows: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
+    """Tell what was done beside the path apart: what follows without a hole is one line's."""
+    ends: dict[int, list[list[tuple[int, ...]]]] = {}
+    tracks = []
+    for row in rows:
+        waiting = ends.get(row[0])
+        track = waiting.pop() if waiting else None
+        if track is None:
+            track = []
+            tracks.append(track)
+        track.append(row)
+        ends.setdefault(row[1], []).append(track)
+    return tracks
+
+
+def _alone(steps: list[Step], slowed: dict[int, dict[tuple[int, int], float]]) -> tuple[Step, ...]:
+    """Take from each stay at a station what others there made it longer."""
+    return tuple(_unslowed(steps, slowed)) if slowed else tuple(steps)
+
+
+def _unslowed(
+    steps: list[Step] | tuple[Step, ...], slowed: dict[int, dict[tuple[int, int], float]]
+) -> Iterator[Step]:
+    for step in steps:
+        if step.inner:
+            yield step._replace(inner=tuple(_unslowed(step.inner, slowed)))
+        elif step.kind == Kind.WAIT and step.ref in slowed:
+            factor = slowed[step.ref].get((step.ns, step.resource), 1.0)
+            yield step._replace(ns=max(1, round(step.ns / factor)))
+        else:
+            yield step

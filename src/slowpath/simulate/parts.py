@@ -1,0 +1,218 @@
+"""What tasks share and wait for: pools, batches, stations, cores."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from slowpath.simulate.system import BatchSpec, PoolSpec
+
+if TYPE_CHECKING:
+    from slowpath.simulate.engine import Engine, Task
+
+
+class Pool:
+    """Places that are waited for in line."""
+
+    __slots__ = ("free", "spec", "waiting")
+
+    def __init__(self, spec: PoolSpec) -> None:
+        self.spec = spec
+        self.free = spec.size
+        self.waiting: deque[_Ticket] = deque()
+
+    def enqueue(self, task: Task, engine: Engine) -> None:
+        ticket = _Ticket(task)
+        self.waiting.append(ticket)
+        if self.spec.timeout_ns:
+            engine.at(engine.now + self.spec.timeout_ns, ticket)
+
+    def give(self, engine: Engine) -> None:
+        while self.waiting:
+            ticket = self.waiting.popleft()
+            task = ticket.task
+            if task is not None:
+                ticket.task = None
+                engine.at(engine.now, task)
+                return
+        self.free += 1
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """A place in the line before a pool; its deadline, when it fires."""
+
+    task: Task | None
+
+    def fire(self, engine: Engine) -> None:
+        if self.task is not None:
+            task, self.task = self.task, None
+            task.give_up(engine)
+
+
+class Batch:
+    """Tasks that wait for each other: all go on when enough have come, or after the window."""
+
+    def __init__(self, spec: BatchSpec) -> None:
+        self.spec = spec
+        self.tasks: list[Task] = []
+        self.round = 0
+
+    def join(self, task: Task, engine: Engine) -> bool:
+        """Tell whether the task goes on at once, as the one that does the batch's work."""
+        self.tasks.append(task)
+        if len(self.tasks) >= self.spec.size:
+            self.close(engine, but=task)
+            return True
+        if len(self.tasks) == 1:
+            engine.at(engine.now + self.spec.window_ns, _Window(self, self.round))
+        return False
+
+    def close(self, engine: Engine, but: Task | None = None) -> None:
+        tasks, self.tasks = self.tasks, []
+        self.round += 1
+        for task in tasks:
+            if task is not but:
+                engine.at(engine.now, task)
+
+
+@dataclass(slots=True)
+class _Window:
+    batch: Batch
+    round: int
+
+    def fire(self, engine: Engine) -> None:
+        if self.batch.round == self.round:
+            self.batch.close(engine)
+
+
+class Station:
+    """A remote part: its own time, or a share of its capacity.
+
+    With sharing, time runs slower for all: an entry of length w leaves when the station's own
+    clock, which runs at the speed min(1, capacity / n), has gone on by w.
+    """
+
+    def __init__(self, engine: Engine, capacity: float) -> None:
+        self.engine = engine
+        self.capacity = capacity
+        self.clock = 0.0
+        self.since = 0
+        self.present: list[tuple[float, int, Task]] = []
+        self.version = 0
+        self.count = 0
+
+    def add(self, task: Task, length_ns: int) -> None:
+        engine = self.engine
+        if self.capacity <= 0:
+            engine.at(engine.now + length_ns, task)
+            return
+        self._advance()
+        self.count += 1
+        heappush(self.present, (self.clock + length_ns, self.count, task))
+        self._schedule()
+
+    def _advance(self) -> None:
+        now = self.engine.now
+        if self.present:
+            speed = min(1.0, self.capacity / len(self.present))
+            self.clock += (now - self.since) * speed
+        self.since = now
+
+    def _schedule(self) -> None:
+        self.version += 1
+        if not self.present:
+            return
+        speed = min(1.0, self.capacity / len(self.present))
+        left = max(0.0, self.present[0][0] - self.clock)
+        self.engine.at(self.engine.now + round(left / speed), _Due(self, self.version))
+
+    def due(self) -> None:
+        """Let the first entry go."""
+        self._advance()
+        _, _, task = heappop(self.present)
+        self._schedule()
+        task.fire(self.engine)
+
+
+class Cpu:
+    """Cores that groups of threads share; threads of one group (one GIL) share one core.
+
+    With m groups at work on c cores, and n threads in a group, each of these goes on at the speed
+    min(1, c / m) / n.
+    """
+
+    def __init__(self, engine: Engine, cores: int) -> None:
+        self.engine = engine
+        self.cores = cores or 1 << 30
+        self.groups: dict[int, _Group] = {}
+        self.alone = -1
+        self.since = 0
+        self.version = 0
+        self.count = 0
+
+    def add(self, task: Task, length_ns: int, group: int) -> None:
+        """Let a task compute; `group` is its worker, -1 for what needs no GIL."""
+        self._advance()
+        if group < 0:
+            self.alone -= 1
+            group = self.alone
+        found = self.groups.get(group)
+        if found is None:
+            found = self.groups[group] = _Group()
+        self.count += 1
+        heappush(found.present, (found.clock + length_ns, self.count, task))
+        self._schedule()
+
+    def _advance(self) -> None:
+        now = self.engine.now
+        passed = now - self.since
+        self.since = now
+        if passed and self.groups:
+            speed = min(1.0, self.cores / len(self.groups))
+            for group in self.groups.values():
+                group.clock += passed * speed / len(group.present)
+
+    def _schedule(self) -> None:
+        self.version += 1
+        if not self.groups:
+            return
+        speed = min(1.0, self.cores / len(self.groups))
+        left = min(
+            (group.present[0][0] - group.clock) * len(group.present)
+            for group in self.groups.values()
+        )
+        self.engine.at(self.engine.now + round(max(0.0, left) / speed), _Due(self, self.version))
+
+    def due(self) -> None:
+        """Let whoever is next go."""
+        self._advance()
+        number, group = min(
+            self.groups.items(),
+            key=lambda item: (item[1].present[0][0] - item[1].clock) * len(item[1].present),
+        )
+        _, _, task = heappop(group.present)
+        if not group.present:
+            del self.groups[number]
+        self._schedule()
+        task.fire(self.engine)
+
+
+@dataclass(slots=True)
+class _Group:
+    clock: float = 0.0
+    present: list[tuple[float, int, Task]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Due:
+    """The next departure of a station or of the cores, unless something came between."""
+
+    where: Any
+    version: int
+
+    def fire(self, engine: Engine) -> None:
+        if self.where.version == self.version:
+            self.where.due()

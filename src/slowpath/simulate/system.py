@@ -1,0 +1,50 @@
+"""The parts of a simulated system, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """A pool of every worker: `size` places; `timeout_ns` of 0 means that waiting never ends."""
+
+    name: str
+    size: int
+    timeout_ns: int = 0
+
+
+@dataclass(frozen=True)
+class StationSpec:
+    """A remote part; `capacity` bounds how many are served at full speed, 0 for any number.
+
+    With n > capacity there, each goes on at the speed capacity / n.
+    """
+
+    name: str
+    capacity: float = 0.0
+
+
+@dataclass(frozen=True)
+class BatchSpec:
+    """Requests that are worked off together: up to `size`, waiting `window_ns` for each other."""
+
+    name: str
+    size: int
+    window_ns: int
+
+
+@dataclass(frozen=True)
+class System:
+    """The parts that scripts use; scripts name pools, stations and batches by position.
+
+    Attributes:
+        workers: processes, each with a loop, pools and a GIL of its own.
+        cores: what all workers share; 0 for as many as they want.
+    """
+
+    pools: tuple[PoolSpec, ...] = ()
+    stations: tuple[StationSpec, ...] = ()
+    batches: tuple[BatchSpec, ...] = ()
+    workers: int = 1
+    cores: int = 0

@@ -1,0 +1,86 @@
+"""Finding the steps that an edit is about: by what a finding claims, or by its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from slowpath.ledger import ACTIVITIES, Ledger, Mode
+from slowpath.simulate.workload import Where
+
+#: How statements begin that end a transaction.
+CLOSING = ("ROLLBACK", "COMMIT")
+#: What a round trip to a database on the next machine takes, where no statement tells.
+ROUND_TRIP_NS = 1_000_000
+#: A database that is full makes every statement slow; its quicker ones tell what they take.
+QUICKER = 0.25
+#: What an async HTTP client computes for a call (httpx on a server's core), and from how many
+#: calls on a recording tells it better.
+AWAITED_CALL_NS, FEW_CALLS = 1_500_000, 20
+#: From so many rows on, a statement's time is that of its rows.
+MANY_ROWS = 20
+#: A row by an index, of a page that is in memory: some µs. More is a slow search, not rows.
+DEFAULT_ROW_NS, MOST_ROW_NS = 5_000.0, 50_000.0
+
+
+def claimed(ledger: Ledger, claims: npt.NDArray[np.bool_] | None) -> Where:
+    """Return the steps that rows of the root view blame."""
+    if claims is None:
+        return Where(frozenset())
+    rows = ledger.root[claims]
+    names = ["culprit_site", "culprit_activity", "culprit_mode", "culprit_resource"]
+    return Where(frozenset(np.unique(rows[names]).tolist()))
+
+
+def at_line(ledger: Ledger, path: str, line: int, activities: Iterable[str]) -> Where:
+    """Return the steps of these activities that stand at a line."""
+    sites = [
+        number
+        for number, site in enumerate(ledger.recording.sites)
+        if site.path == path and site.line == line
+    ]
+    codes = [ACTIVITIES[name] for name in activities]
+    return Where(frozenset((site, code, -1, -1) for site in sites for code in codes))
+
+
+def closing(ledger: Ledger) -> frozenset[int]:
+    """Return the numbers of the statements that end a transaction."""
+    texts = ledger.recording.texts
+    return frozenset(n for n, text in enumerate(texts) if text.upper().startswith(CLOSING))
+
+
+def round_trip_ns(ledger: Ledger, but: Where) -> int:
+    """Return what a quick statement takes in this recording, with little in its way, ns."""
+    rows = ledger.direct
+    rows = rows[(rows["activity"] == ACTIVITIES["sql"]) & (rows["mode"] == Mode.WAIT)]
+    sites = np.array(sorted({key[0] for key in but.keys}), np.int64)
+    rows = rows[~np.isin(rows["site"], sites) | np.isin(rows["resource"], list(closing(ledger)))]
+    lengths = rows["end"] - rows["start"]
+    return int(np.quantile(lengths, QUICKER)) if len(lengths) else ROUND_TRIP_NS
+
+
+def awaited_call_ns(ledger: Ledger) -> int:
+    """Return what an awaited HTTP call computes on the loop: in this recording, or typically."""
+    rows = ledger.direct
+    rows = rows[rows["activity"] == ACTIVITIES["http"]]
+    waits = rows[rows["mode"] == Mode.WAIT]
+    work = rows[(rows["mode"] == Mode.CPU) & np.isin(rows["resource"], waits["resource"])]
+    spans = ledger.recording.spans
+    calls = np.count_nonzero(
+        (spans["kind"] == ACTIVITIES["http"]) & np.isin(spans["resource"], waits["resource"])
+    )
+    if calls < FEW_CALLS or not len(work):
+        return AWAITED_CALL_NS
+    return int((work["end"] - work["start"]).sum() / calls)
+
+
+def row_ns(ledger: Ledger) -> float:
+    """Return what a row more costs the database: of statements with many rows, the median, ns."""
+    spans = ledger.recording.spans
+    spans = spans[(spans["kind"] == ACTIVITIES["sql"]) & (spans["a"] >= MANY_ROWS)]
+    if not len(spans):
+        return DEFAULT_ROW_NS
+    each = (spans["end"] - spans["start"]) / spans["a"]
+    return min(float(np.median(each)), MOST_ROW_NS)

@@ -1,0 +1,281 @@
+"""What a recorded service is asked to do: the behaviours of its requests, its parts, its load.
+
+A *behaviour* is one recorded request as steps, without what it waited for on account of others:
+those waits come up again when the behaviours are simulated. Edits change behaviours and parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from random import Random
+from typing import Any, NamedTuple
+
+from slowpath.simulate.engine import Op, Script
+from slowpath.simulate.system import BatchSpec, PoolSpec, StationSpec, System
+
+
+class Kind(IntEnum):
+    """What a step does with its time."""
+
+    LOOP = 0  # computes on the loop
+    BLOCKED = 1  # holds the loop and waits
+    WAIT = 2  # waits without the loop; `ref`: its station, -1 for none
+    THREAD = 3  # computes in a thread that needs the GIL
+    FREE = 4  # computes in a thread without the GIL, or in another process
+    YIELD = 5  # goes to the end of the loop's queue
+    TAKE = 6  # takes a place of the pool `ref`
+    GIVE = 7  # gives it back
+    ANSWER = 8  # the answer is complete
+    FORK = 9  # starts `inner` beside
+    JOIN = 10  # waits for the `ref`-th that was started
+    GATHER = 11  # joins the batch `ref`
+
+
+class Step(NamedTuple):
+    """One step of a behaviour.
+
+    Attributes:
+        ns: its own time.
+        activity, mode, site, resource: as the ledger charges it; 0 where it does not apply.
+        ref: by kind.
+        inner: the steps of what is started beside.
+    """
+
+    kind: int
+    ns: int = 0
+    activity: int = 0
+    mode: int = 0
+    site: int = 0
+    resource: int = 0
+    ref: int = -1
+    inner: tuple[Step, ...] = ()
+
+
+Steps = tuple[Step, ...]
+#: Steps that hold the loop.
+ON_LOOP = (Kind.LOOP, Kind.BLOCKED)
+#: Steps that take time.
+TIMED = (Kind.LOOP, Kind.BLOCKED, Kind.WAIT, Kind.THREAD, Kind.FREE)
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What one recorded request did.
+
+    Attributes:
+        endpoint: index into the ledger's endpoints.
+        network_ns: what its way to the server and back took beside.
+    """
+
+    steps: Steps
+    endpoint: int
+    network_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Places of every worker; `kind`: connections, threads, lock or http."""
+
+    name: str
+    kind: str
+    size: int
+    timeout_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Station:
+    """A remote part, with its `capacity` at full speed (0: no bound was seen)."""
+
+    name: str
+    capacity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """Who sends.
+
+    Attributes:
+        users: how many ask again when answered; 0: requests come by `rate` alone.
+        think_ns: mean time between an answer and the next request of a user.
+        rate: requests a second.
+        paced: they come at equal distances, else at random.
+        warmup_ns, window_ns: how long is sent before and while it is measured.
+    """
+
+    users: int = 0
+    think_ns: float = 0.0
+    rate: float = 0.0
+    paced: bool = False
+    warmup_ns: int = 3_000_000_000
+    window_ns: int = 30_000_000_000
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A service under load, ready to be edited and simulated.
+
+    Attributes:
+        turns_ns: what the loop itself takes to let a task go on; dealt out one after the other.
+    """
+
+    behaviours: tuple[Behaviour, ...]
+    load: Load
+    pools: tuple[Pool, ...] = ()
+    stations: tuple[Station, ...] = ()
+    batches: tuple[BatchSpec, ...] = ()
+    workers: int = 1
+    cores: int = 1
+    turns_ns: tuple[int, ...] = (0,)
+    endpoints: tuple[str, ...] = ()
+
+    def mapped(self, change: Callable[[Behaviour], Steps]) -> Workload:
+        """Return it with the steps of every behaviour changed."""
+        return replace(
+            self,
+            behaviours=tuple(
+                behaviour if steps is behaviour.steps else replace(behaviour, steps=steps)
+                for behaviour in self.behaviours
+                for steps in [change(behaviour)]
+            ),
+        )
+
+    def pool(self, name: str) -> int:
+        """Return the position of a pool by its name; -1 if there is none."""
+        return next((i for i, pool in enumerate(self.pools) if pool.name == name), -1)
+
+    def with_pool(self, pool: Pool) -> tuple[Workload, int]:
+        """Return it with a pool of that name (added, unless there is one), and its position."""
+        position = self.pool(pool.name)
+        if position >= 0:
+            return self, position
+        return replace(self, pools=(*self.pools, pool)), len(self.pools)
+
+    def demand_ns(self) -> float:
+        """Return the mean time that a request holds the loop."""
+        turn = sum(self.turns_ns) / len(self.turns_ns)
+        total = 0.0
+        for behaviour in self.behaviours:
+            for step in flat(behaviour.steps):
+                if step.kind in ON_LOOP:
+                    total += step.ns
+                elif step.kind in (Kind.WAIT, Kind.YIELD):
+                    total += turn
+        return total / len(self.behaviours) + turn if self.behaviours else 0.0
+
+    @property
+    def competes(self) -> bool:
+        """Whether threads or workers compete for the GIL or for cores."""
+        return self.workers >= self.cores or any(
+            step.kind in (Kind.THREAD, Kind.FREE)
+            for behaviour in self.behaviours
+            for step in flat(behaviour.steps)
+        )
+
+    def system(self) -> System:
+        """Return its parts as the engine knows them."""
+        return System(
+            pools=tuple(PoolSpec(p.name, p.size, p.timeout_ns) for p in self.pools),
+            stations=tuple(StationSpec(s.name, s.capacity) for s in self.stations),
+            batches=self.batches,
+            workers=self.workers,
+            cores=self.cores if self.competes else 0,
+        )
+
+    def scripts(self) -> list[Script]:
+        """Return the behaviours as the engine runs them."""
+        # An odd stride deals all turns out evenly, in an order that repeats late.
+        turns = Random(0).choices(self.turns_ns, k=997)
+        return [
+            tuple(self._compiled(b.steps, cycle_from(turns, i)))
+            for i, b in enumerate(self.behaviours)
+        ]
+
+    def _compiled(
+        self, steps: Iterable[Step], turns: Iterator[int]
+    ) -> Iterator[tuple[int, Any, Any]]:
+        # A request is taken in by the loop; its task begins a turn later.
+        yield Op.WORK, next(turns), 0
+        yield Op.LEAVE, 0, 0
+        held = 0  # work of the slice under way that is not yet yielded
+        for step in steps:
+            kind = step.kind
+            if kind == Kind.LOOP:
+                held += step.ns
+                continue
+            if held:
+                yield Op.WORK, held, 0
+                held = 0
+            if kind == Kind.BLOCKED:
+                yield Op.HOLD, step.ns, 0
+            elif kind == Kind.WAIT:
+                shared = step.ref >= 0 and self.stations[step.ref].capacity > 0
+                yield Op.WAIT, step.ns, step.ref if shared else -1
+                # The answer is taken in by the loop; the task goes on a turn later.
+                yield Op.WORK, next(turns), 0
+                yield Op.LEAVE, 0, 0
+            elif kind in (Kind.THREAD, Kind.FREE):
+                yield Op.BURN, step.ns, int(kind == Kind.THREAD)
+            elif kind == Kind.YIELD:
+                yield Op.LEAVE, 0, 0
+                held = next(turns)
+            elif kind == Kind.FORK:
+                yield Op.FORK, tuple(self._compiled(step.inner, turns)), 0
+            elif kind == Kind.GATHER:
+                yield Op.GATHER, 0, step.ref
+            else:
+                yield _PLAIN[kind], step.ref, 0
+        if held:
+            yield Op.WORK, held, 0
+
+
+def cycle_from(values: list[int], start: int) -> Iterator[int]:
+    """Yield the values again and again, each caller from another place on."""
+    at = start * 31
+    while True:
+        yield values[at % len(values)]
+        at += 1
+
+
+_PLAIN: Mapping[int, Op] = {
+    Kind.TAKE: Op.TAKE,
+    Kind.GIVE: Op.GIVE,
+    Kind.JOIN: Op.JOIN,
+    Kind.ANSWER: Op.ANSWER,
+}
+
+
+def flat(steps: Iterable[Step]) -> Iterable[Step]:
+    """Yield the steps and those of what is started beside."""
+    for step in steps:
+        yield step
+        if step.inner:
+            yield from flat(step.inner)
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which steps an edit is about: those that the ledger charges in one of these ways.
+
+    Attributes:
+        keys: (site, activity, mode, resource) as charged; a -1 stands for any.
+        endpoints: only of these endpoints; empty for all.
+    """
+
+    keys: frozenset[tuple[int, int, int, int]]
+    endpoints: frozenset[int] = field(default_factory=frozenset)
+
+    def __contains__(self, step: object) -> bool:
+        if not isinstance(step, Step) or step.kind not in TIMED:
+            return False
+        site, activity, mode, resource = step.site, step.activity, step.mode, step.resource
+        keys = self.keys
+        return (
+            (site, activity, mode, resource) in keys
+            or (site, activity, -1, resource) in keys
+            or (site, activity, mode, -1) in keys
+            or (site, activity, -1, -1) in keys
+            or (site, -1, -1, -1) in keys
+            or (-1, activity, -1, resource) in keys
+        )

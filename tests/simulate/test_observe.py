@@ -1,0 +1,175 @@
+"""From a recording to behaviours: waits for others go, what was used and held stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from slowpath.ledger import ACTIVITIES, build
+from slowpath.simulate.observe import observe
+from slowpath.simulate.replay import simulate
+from slowpath.simulate.workload import Kind, Workload
+from tests.ledger.builder import MS, Builder, ns
+
+
+@pytest.fixture
+def made() -> Builder:
+    return Builder()
+
+
+def steps(workload: Workload, request: int = 0) -> list[tuple[str, float]]:
+    """Return (kind, ms) of the steps of a request, without turns of the loop."""
+    return [
+        (Kind(step.kind).name, step.ns / MS)
+        for step in workload.behaviours[request].steps
+        if step.kind != Kind.YIELD
+    ]
+
+
+def statement(made: Builder, request: int, start: float, end: float, waited: float = 0) -> None:
+    """Let a request hold the one connection, after having waited for it."""
+    site = made.site("app.py", 5, "orders")
+    if waited:
+        made.span(request, "pool_wait", start - waited, start, site, "pool", a=1, b=1)
+    made.span(request, "checkout", start, end, site, "pool", a=1, b=1)
+    made.span(request, "sql", start, end, site, "SELECT ?")
+
+
+def test_a_wait_for_a_connection_becomes_the_taking_of_one(made: Builder) -> None:
+    holder, waiter = (made.request(0, end, handler=made.site("app.py", 1, "f")) for end in (32, 63))
+    made.slice(holder, 0, 1)
+    statement(made, holder, 1, 31)
+    made.slice(holder, 31, 32)
+    made.slice(waiter, 1, 2)
+    statement(made, waiter, 32, 62, waited=30)
+    made.slice(waiter, 62, 63)
+    workload = observe(build(made.recording()))
+    [pool] = workload.pools
+    assert (pool.name, pool.kind, pool.size) == ("pool", "connections", 1)
+    assert steps(workload, 1) == [
+        ("LOOP", 1.0),
+        ("TAKE", 0.0),
+        ("WAIT", 30.0),
+        ("GIVE", 0.0),
+        ("LOOP", 1.0),
+        ("ANSWER", 0.0),
+    ]
+
+
+def test_blocked_and_computed_slices_are_told_apart(made: Builder) -> None:
+    request = made.request(0, 30, handler=made.site("app.py", 1, "f"))
+    made.slice(request, 0, 30, most=10 * MS, least=10 * MS)
+    made.span(request, "http", 5, 25, made.site("app.py", 2, "f"), "GET h/x", sync=True)
+    workload = observe(build(made.recording()))
+    assert steps(workload) == [
+        ("LOOP", 5.0),
+        ("BLOCKED", 20.0),
+        ("LOOP", 5.0),
+        ("ANSWER", 0.0),
+    ]
+
+
+def test_a_job_holds_a_thread_and_computes_in_it(made: Builder) -> None:
+    request = made.request(0, 22, handler=made.site("app.py", 1, "f"))
+    made.slice(request, 0, 1)
+    made.job(request, 1, 1, 21, at=made.site("app.py", 2, "f"), places=40, cpu=20)
+    made.slice(request, 21, 22)
+    workload = observe(build(made.recording()))
+    assert [(pool.kind, pool.size) for pool in workload.pools] == [("threads", 40)]
+    kinds = [kind for kind, _ in steps(workload)]
+    assert kinds == ["LOOP", "TAKE", "THREAD", "GIVE", "LOOP", "ANSWER"]
+
+
+def test_what_comes_after_the_answer_stays_behind_it(made: Builder) -> None:
+    request = made.request(0, 30, handler=made.site("app.py", 1, "f"), complete_ns=ns(10))
+    made.slice(request, 0, 30)
+    workload = observe(build(made.recording()))
+    assert steps(workload) == [("LOOP", 10.0), ("ANSWER", 0.0), ("LOOP", 20.0)]
+
+
+def test_users_think_for_as_long_as_they_do_not_wait(made: Builder) -> None:
+    """Two users, ten requests of 100 ms in 1 s: they think for half of their 2 s."""
+    for i in range(10):
+        request = made.request(100 * i, 100 * i + 99.999, sent=100 * i)
+        made.slice(request, 100 * i, 100 * i + 100)
+    begin = ns(0)
+    made.run = {
+        "traffic": {"users": 2, "warmup_s": 1.0, "rate": None},
+        "window": {"start_ns": begin, "end_ns": begin + 1000 * MS},
+    }
+    load = observe(build(made.recording())).load
+    assert (load.users, load.think_ns, load.window_ns) == (
+        2,
+        pytest.approx(100 * MS, rel=0.01),
+        1000 * MS,
+    )
+
+
+def test_a_rate_is_replayed_as_a_rate(made: Builder) -> None:
+    request = made.request(0, 10, sent=0)
+    made.slice(request, 0, 10)
+    made.run = {"traffic": {"users": 50, "rate": 20.0}, "window": {}}
+    load = observe(build(made.recording())).load
+    assert (load.users, load.rate, load.paced) == (0, 20.0, True)
+
+
+def test_a_station_that_fills_shows_its_capacity(made: Builder) -> None:
+    """Groups of 1, 2 and 4 statements of 10 ms on a database that works off one at a time."""
+    at = 0.0
+    for round_ in range(60):
+        company = (1, 2, 4)[round_ % 3]
+        for _ in range(company):
+            request = made.request(at, at + 10 * company + 0.001)
+            made.slice(request, at, at + 0.001)
+            made.span(
+                request, "sql", at + 0.001, at + 10 * company, made.site("app.py", 5, "f"), "SELECT"
+            )
+            made.slice(request, at + 10 * company, at + 10 * company + 0.001)
+        at += 200
+    workload = observe(build(made.recording()))
+    [station] = workload.stations
+    assert (station.name, station.capacity) == ("database", 1.0)
+    own = {
+        round(step.ns / MS)
+        for behaviour in workload.behaviours
+        for step in behaviour.steps
+        if step.activity == ACTIVITIES["sql"]
+    }
+    assert own == {10}
+
+
+def test_the_replay_of_a_queue_finds_the_recorded_waits(made: Builder) -> None:
+    """Three users in a closed loop on one connection of 30 ms: each waits for the two others."""
+    free = 0.0
+    ready = [0.0, 0.0, 0.0]
+    for _ in range(40):
+        for user in range(3):
+            arrived = ready[user]
+            got = max(free, arrived)
+            free = got + 30
+            request = made.request(arrived, free, sent=arrived)
+            made.slice(request, arrived, arrived)
+            statement(made, request, got, free, waited=got - arrived)
+            ready[user] = free
+    begin, end = ns(0), ns(free)
+    made.run = {
+        "traffic": {"users": 3, "warmup_s": 0.0, "rate": None},
+        "window": {"start_ns": begin, "end_ns": end},
+        "cpus": 2,
+    }
+    outcome = simulate(observe(build(made.recording())))
+    assert outcome.p50_ms == pytest.approx(90, rel=0.03)
+    assert outcome.rps == pytest.approx(1000 / 30, rel=0.03)
+
+
+def test_a_database_that_was_always_full_shows_by_its_quickest(made: Builder) -> None:
+    """Six at a time on two places, but for a quick one now and then: 30 ms in place of 10."""
+    for i in range(100):
+        at = 30.0 * i
+        for user in range(6):
+            took = 10 if (i + user) % 6 == 0 else 30
+            request = made.request(at, at + 30)
+            made.slice(request, at, at + 0.001)
+            made.span(request, "sql", at + 0.001, at + took, made.site("app.py", 5, "f"), "SELECT")
+            made.slice(request, at + took, at + took + 0.001)
+    [station] = observe(build(made.recording())).stations
+    assert 1.0 <= station.capacity <= 3.0
