@@ -1,0 +1,59 @@
+"""From a run's folder to its page, and to the files of other viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from slowpath.errors import UserError
+from slowpath.recording.folder import RunFolder
+from slowpath.report.compare import Side
+from slowpath.report.export import perfetto, speedscope
+from slowpath.report.html import page_of, render
+from slowpath.run.analysis import books_of, report_of
+from slowpath.run.progress import Progress
+
+
+def write_page(folder: RunFolder, file: Path, progress: Progress) -> None:
+    """Write the page of a run.
+
+    Raises:
+        UserError: there is nothing to show, or the file cannot be written.
+    """
+    report = report_of(folder, progress)
+    ledger = books_of(folder, progress)
+    progress.phase("drawing the page")
+    write(file, render(page_of(ledger, report)))
+    progress.note(f"the page is in {file}")
+
+
+def exported(folder: RunFolder, viewer: str, progress: Progress) -> Iterator[str]:
+    """Write a run for another viewer, piece by piece.
+
+    Args:
+        viewer: "speedscope" or "perfetto".
+    """
+    ledger = books_of(folder, progress)
+    root = Path.cwd()
+    yield from perfetto(ledger, root) if viewer == "perfetto" else [speedscope(ledger, root)]
+
+
+def side_of(folder: RunFolder, progress: Progress) -> Side:
+    """Read a run to compare it with another.
+
+    Raises:
+        UserError: there is nothing to compare.
+    """
+    return Side(folder.name, report_of(folder, progress), books_of(folder, progress))
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file that the user named.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise UserError(f"Cannot write {file}: {exc.strerror or exc}.") from exc

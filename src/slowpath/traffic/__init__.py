@@ -1,0 +1,1 @@
+"""What to send to the app, and the sending of it."""
