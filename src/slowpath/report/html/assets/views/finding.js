@@ -1,0 +1,151 @@
+// One finding: the line, the proof, what it costs whom, what to do, and what to take away.
+
+function findingView(numbered) {
+  const at = DATA.report.findings.findIndex((finding) => finding.number === numbered);
+  const finding = DATA.report.findings[at];
+  if (!finding) return [el('h1', {}, 'There is no such finding in this run')];
+  return [
+    el('h1', {}, finding.title),
+    el('p', {}, el('a', {href: `#/cause/${finding.cause}`}, el('span.slug', {}, finding.cause)), ' at ', el('code', {}, `${shortPath(finding.path)}:${finding.line}`), ` ${finding.function}`),
+    el('p', {}, finding.message),
+    sourceOf(finding),
+    facts(finding),
+    chainOf(finding),
+    finding.endpoints.length ? [el('h2', {}, 'Whom it costs time'), hurtTable(finding)] : null,
+    el('h2', {}, 'Evidence'),
+    evidenceList(DATA.texts[at].evidence),
+    el('h2', {}, 'What to do'),
+    el('p', {}, finding.advice),
+    cureOf(finding),
+    copies(DATA.texts[at]),
+    causePage(finding.cause),
+  ];
+}
+
+function sourceOf(finding) {
+  const {source} = finding;
+  if (!source) return el('p.soft', {}, 'The source of this line is not at hand.');
+  return [
+    el('div.source', {tabindex: '0', role: 'group', 'aria-label': `Source of ${finding.path}`}, source.lines.map((line, i) => {
+      const at = source.first_line + i;
+      const guilty = finding.line <= at && at <= finding.end_line;
+      return el(`div${guilty ? '.guilty' : ''}`, {}, el('span.no', {}, String(at)), guilty ? el('span.unseen', {}, 'guilty: ') : '', line || ' ');
+    })),
+    source.changed ? el('p.warn', {}, 'The file was changed after the run; the line may have moved.') : null,
+  ];
+}
+
+function facts(finding) {
+  const list = [];
+  if (finding.share_of_p95 !== null) {
+    list.push(['charged', finding.requests
+      ? `${percent(finding.share_of_p95)} of the slowest requests’ time; ${ms(finding.charged_ms_per_request)} ms a request over the whole run, borne by ${counted(finding.requests, 'request')}`
+      : 'nothing by this run, but it limits what the app can bear']);
+  }
+  const gain = finding.predicted;
+  if (gain && gain.p95_ms !== undefined) {
+    list.push(['predicted', [
+      `p95 ${ms(gain.p95_ms)} ms`,
+      gain.low !== undefined ? ` (${ms(gain.low)} to ${ms(gain.high)})` : '',
+      ` instead of ${ms(DATA.report.load.p95_ms)} ms`,
+      gain.rps !== undefined ? `; ${number(gain.rps)} requests/s instead of ${number(DATA.report.load.rps)}` : '',
+    ].join('')]);
+  }
+  list.push(['seen by', finding.seen_by.join(' and ')]);
+  if (finding.confidence) list.push(['confidence', finding.confidence]);
+  if (finding.culprit) list.push(['culprit', el('code', {}, finding.culprit)]);
+  return el('dl.facts', {}, list.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
+}
+
+function chainOf(finding) {
+  const hops = [...finding.chain];
+  const {entry} = finding;
+  if (entry && !(hops[0] && hops[0].path === entry.path && hops[0].line === entry.line)) hops.unshift(entry);
+  if (!hops.length) return null;
+  return [
+    el('h2', {}, 'How it is reached'),
+    el('ol.chain', {},
+      hops.map((hop, i) => el('li', {}, i === 0 && entry ? `${entry.kind} ` : '', el('code', {}, `${shortPath(hop.path)}:${hop.line}`), ` ${hop.function}`)),
+      finding.culprit ? el('li', {}, el('code', {}, finding.culprit)) : null),
+  ];
+}
+
+function hurtTable(finding) {
+  const indices = new Map(DATA.report.endpoints.map((endpoint, i) => [`${endpoint.method} ${endpoint.route}`, i]));
+  const most = Math.max(...finding.endpoints.map((one) => one.charged_ms_per_request), 1e-9);
+  return el('div.table', {}, el('table', {},
+    el('thead', {}, el('tr', {}, ['endpoint', 'ms a request', 'of its time', ''].map((title, i) => el(i === 1 || i === 2 ? 'th.right' : 'th', {scope: 'col'}, title)))),
+    el('tbody', {}, finding.endpoints.map((one) => {
+      const name = `${one.method} ${one.route}`;
+      const words = el('code.clip', {}, name);
+      const bar = styled(el('span', {}), {width: `${(one.charged_ms_per_request / most) * 100}%`, 'background-color': 'var(--own)'});
+      return el('tr', {},
+        el('td.name', {}, indices.has(name) ? el('a', {href: `#/endpoint/${indices.get(name)}`}, words) : words),
+        el('td.right', {}, ms(one.charged_ms_per_request)),
+        el('td.right', {}, percent(one.share)),
+        el('td.wide', {}, el('div.bar', {}, bar)));
+    }))));
+}
+
+function evidenceList(evidence) {
+  if (!evidence.length) return el('p.soft', {}, 'None beside the charges.');
+  return el('dl.facts', {}, evidence.map(([name, lines]) => [
+    el('dt', {}, name),
+    el('dd', {}, lines.map((line) => el('div.clip', {title: line}, line))),
+  ]));
+}
+
+function cureOf(finding) {
+  const words = {safe: 'The cure keeps behaviour.', unsafe: 'The cure changes behaviour in corner cases: read it before you keep it.', none: 'There is no automatic cure.'};
+  const lines = finding.diff ? finding.diff.split('\n') : [];
+  return [
+    el('p.soft', {}, words[finding.cure] || ''),
+    lines.length ? el('div.source', {tabindex: '0', role: 'group', 'aria-label': 'The cure as a diff'}, lines.map((line) => el(`div${line.startsWith('+') ? '.added' : line.startsWith('-') ? '.removed' : ''}`, {}, line || ' '))) : null,
+  ];
+}
+
+function copies(texts) {
+  if (!texts) return null;
+  const area = el('textarea.copy', {readonly: true, 'aria-label': 'What was copied', hidden: true});
+  const copy = (name, text) => async () => {
+    area.value = text;
+    area.hidden = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      say(`${name} copied`);
+      replace(told, `${name} copied.`);
+    } catch {
+      // Not every browser lets a file on disk use the clipboard.
+      area.focus();
+      area.select();
+      replace(told, `Press Ctrl-C to copy the ${name.toLowerCase()}.`);
+    }
+  };
+  const told = el('span.soft', {role: 'status'});
+  return [
+    el('h2', {}, 'Take it along'),
+    el('div.tools', {},
+      el('button', {'data-key': 'copy-command', onclick: copy('Command', texts.command)}, 'Copy command'),
+      el('button', {'data-key': 'copy-issue', onclick: copy('Issue', texts.issue)}, 'Copy as issue'),
+      el('button', {'data-key': 'copy-prompt', onclick: copy('Prompt', texts.prompt)}, 'Copy as prompt for an AI assistant'),
+      told),
+    area,
+  ];
+}
+
+function causePage(slug) {
+  const template = document.getElementById(`cause-${slug}`);
+  if (!template || !template.content.textContent.trim()) return null;
+  return [el('h2', {}, 'About this cause'), el('div.page', {}, template.content.cloneNode(true))];
+}
+
+function causeView(slug) {
+  const list = DATA.report.findings.filter((finding) => finding.cause === slug);
+  const page = causePage(slug);
+  if (!page && !list.length) return [el('h1', {}, 'There is no such cause on this page')];
+  return [
+    el('h1', {}, slug),
+    list.length ? el('ul', {}, list.map((finding) => el('li', {}, findingLink(finding)))) : null,
+    page,
+  ];
+}

@@ -1,0 +1,309 @@
+"""The page in a real browser: every view, and what a reader does with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slowpath.report.compare import Side, compare
+from slowpath.report.html import compare_page, page_of, render
+from tests.report.page.busy import ROUTES, TOOK_MS, busy
+from tests.report.page.test_page_file import HOSTILE, HOSTILE_SQL
+
+VIEWS = ["Overview", "Endpoints", "Who blocked whom", "Over time", "Flame graph", "The run"]
+PLACES = ["#/endpoint/0", "#/finding/1", "#/finding/2", "#/cause/blocking-call"]
+
+
+class Watched:
+    """A page of the browser that notes errors and requests."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.troubles: list[str] = []
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("request", self._asked)
+        page.on("dialog", lambda dialog: self.troubles.append(dialog.message))
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.troubles.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            self.troubles.append(f"asked for {request.url}")
+
+    def go(self, place: str) -> None:
+        self.page.evaluate("place => { location.hash = place }", place)
+        self.page.wait_for_function("place => location.hash === place", arg=place)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    made = {}
+    for name, more in (("plain", {}), ("hostile", {"routes": HOSTILE, "sql": HOSTILE_SQL})):
+        (folder / f"{name}-app").mkdir()
+        root = folder / f"{name}-app"
+        made[name] = folder / f"{name}.html"
+        made[name].write_text(render(page_of(*busy(600, root, **more), root=root)))
+    return made
+
+
+@pytest.fixture
+def opened(browser, files, request) -> Iterator[Watched]:
+    """The plain page at 1280 pixels, or what a parameter says."""
+    options = {"file": "plain", "width": 1280, "scheme": "light"} | getattr(request, "param", {})
+    context = browser.new_context(
+        viewport={"width": options["width"], "height": 900}, color_scheme=options["scheme"]
+    )
+    watched = Watched(context.new_page())
+    watched.page.set_default_timeout(20_000)
+    watched.page.goto(files[options["file"]].as_uri())
+    yield watched
+    context.close()
+    assert watched.troubles == []
+
+
+def cells_of(page: Any, column: int) -> list[str]:
+    return page.locator(f"#main tbody tr td:nth-child({column})").all_inner_texts()
+
+
+def told(page: Any) -> int:
+    """Return how many requests the part of the run has that is looked at."""
+    text = page.locator("#window .told").inner_text()
+    return int(re.search(r"([\d,]+) request", text)[1].replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        {"width": width, "scheme": scheme, "file": file}
+        for width, scheme, file in [
+            (1280, "light", "plain"),
+            (390, "dark", "plain"),
+            (390, "light", "hostile"),
+            (1280, "dark", "hostile"),
+        ]
+    ],
+    indirect=True,
+    ids=lambda options: f"{options['width']}-{options['scheme']}-{options['file']}",
+)
+def test_every_view_opens_within_the_width(opened):
+    page = opened.page
+    for name in VIEWS:
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.locator("#nav a[aria-current]", has_text=name).wait_for()
+        assert page.locator("#main h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    for place in PLACES:
+        opened.go(place)
+        assert page.locator("#main h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate("window.pwned") is None
+
+
+@pytest.mark.parametrize("opened", [{"file": "hostile"}], indirect=True)
+def test_hostile_names_are_shown_as_text(opened):
+    page = opened.page
+    page.get_by_role("link", name="Endpoints", exact=True).click()
+    names = cells_of(page, 1)
+    assert "GET /</script><script>window.pwned=1</script>" in names
+    assert any("\\u202egnp.\\u2066live" in name for name in names)
+    assert not any("\u202e" in name for name in names)
+    opened.go("#/endpoint/0")
+    assert (
+        "'<!--<script>' -- ``` \\u202e ${alert(1)} {{ 7 * 7 }}"
+        in page.locator("#main").inner_text()
+    )
+
+
+def test_the_verdict_comes_first(opened):
+    heading = opened.page.locator("#main h1").inner_text()
+    assert heading.startswith("A synchronous call blocks the event loop: app/partners.py:4")
+
+
+def test_endpoints_sort_by_any_column(opened):
+    page = opened.page
+    opened.go("#/endpoints")
+    header = page.get_by_role("button", name="p95", exact=False).first
+    header.click()
+    down = [float(text.replace(",", "")) for text in cells_of(page, 5)]
+    assert down == sorted(down, reverse=True)
+    assert len(set(down)) > 1
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("p95")
+    page.keyboard.press("Enter")  # the head keeps the focus
+    assert [float(text.replace(",", "")) for text in cells_of(page, 5)] == down[::-1]
+
+
+def test_endpoints_filter_by_name_and_by_kind(opened):
+    page = opened.page
+    opened.go("#/endpoints")
+    page.get_by_label("Filter endpoints").fill("enriched")
+    assert cells_of(page, 1) == ["GET /users/{user_id}/enriched"]
+    page.get_by_label("Filter endpoints").fill("get pool wait")
+    assert len(cells_of(page, 1)) == 3
+    page.get_by_label("Filter endpoints").fill("no such thing")
+    assert cells_of(page, 1) == []
+
+
+def drag(page: Any, locator: Any, start: float, end: float) -> None:
+    locator.scroll_into_view_if_needed()
+    box = locator.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * start, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * (start + end) / 2, middle, steps=3)
+    page.mouse.move(box["x"] + box["width"] * end, middle, steps=3)
+    page.mouse.up()
+
+
+def test_brushing_the_strip_narrows_every_view(opened):
+    page = opened.page
+    opened.go("#/endpoints")
+    assert told(page) == 600
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    part = told(page)
+    assert 140 <= part <= 160
+    assert sum(int(text) for text in cells_of(page, 2)) == part
+    for place in ("#/blame", "#/flame", "#/endpoint/1", "#/time"):
+        opened.go(place)
+        assert told(page) == part
+    page.get_by_role("button", name="The whole run").click()
+    assert told(page) == 600
+
+
+def test_a_part_of_the_run_is_chosen_with_the_keyboard(opened):
+    page = opened.page
+    page.get_by_label("to, seconds").fill("0.3")
+    page.keyboard.press("Tab")
+    assert 290 <= told(page) <= 310
+
+
+def test_brushing_a_chart_narrows_the_page(opened):
+    page = opened.page
+    opened.go("#/time")
+    drag(page, page.locator(".uplot .u-over").first, 0.5, 0.75)
+    assert 130 <= told(page) <= 170
+
+
+def test_percentiles_of_a_part_come_close_to_the_truth(opened):
+    page = opened.page
+    opened.go("#/endpoints")
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    shown = dict(zip(cells_of(page, 1), map(float, cells_of(page, 4)), strict=True))
+    for route, took_ms in zip(ROUTES, TOOK_MS, strict=True):
+        assert shown[f"GET {route}"] == pytest.approx(took_ms, rel=0.03)
+
+
+def test_a_waterfall_shows_who_held_what_and_zooms(opened):
+    page = opened.page
+    opened.go("#/endpoint/0")
+    assert page.locator("#main svg.drawn .arrow").count() >= 1
+    assert "held by GET" in page.locator("#main svg.drawn").text_content()
+    axis = page.locator("#main svg.drawn .axis").first
+    before = page.locator("#main svg.drawn text.axis").all_inner_texts()
+    drag(page, page.locator("#main svg.drawn"), 0.1, 0.3)
+    assert page.locator("#main svg.drawn text.axis").all_text_contents() != before
+    page.get_by_role("button", name="All", exact=True).click()
+    assert axis.text_content() == "0 ms"
+    box = page.get_by_role("group", name=re.compile("^Waterfall"))
+    box.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#main svg.drawn .chosen").count() == 1
+    page.keyboard.press("+")
+    assert axis.text_content() != "0 ms"
+    page.get_by_role("button", name=re.compile("^median|typical")).first.click()
+    assert page.locator("button[aria-pressed=true]").inner_text().startswith(("median", "typical"))
+
+
+def test_the_flame_graph_searches_zooms_and_turns(opened):
+    page = opened.page
+    opened.go("#/flame")
+    labels = page.locator("#main svg.drawn .bar-text")
+    assert [text.split(",")[0] for text in labels.all_text_contents()] == [
+        "all",
+        "list_users",
+        "Stock._get",
+        "list_users",
+    ] or set(labels.all_text_contents()) >= {"list_users", "Stock._get"}
+    page.get_by_label("Search functions and files").fill("partners")
+    assert page.locator("#main svg.drawn .matching").count() == 1
+    assert "match" in page.locator("#main .tools").inner_text()
+    page.locator("#main svg.drawn rect.matching").click()
+    assert page.locator("#main svg.drawn .dimmed").count() == 2
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Reversed").click()
+    assert page.locator("#main svg.drawn .dimmed").count() == 0
+    group = page.get_by_role("group", name=re.compile("^Stalls"))
+    group.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.locator("#main svg.drawn .dimmed").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator("#main svg.drawn .dimmed").count() == 0
+
+
+def test_a_finding_gives_texts_to_take_along(opened):
+    page = opened.page
+    opened.go("#/finding/1")
+    assert "requests.get(self.url + path)" in page.locator(".source .guilty").inner_text()
+    for name, words in (
+        ("Copy command", "slowpath explain blocking-call"),
+        ("Copy as issue", "## A synchronous call blocks the event loop: `app/partners.py:4`"),
+        ("Copy as prompt for an AI assistant", "Cure one performance defect"),
+    ):
+        page.get_by_role("button", name=name).click()
+        assert page.get_by_label("What was copied").input_value().startswith(words)
+
+
+def test_the_theme_turns(opened):
+    page = opened.page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(ground)
+    page.get_by_role("button", name="Theme").click()
+    assert page.evaluate(ground) != before
+
+
+def test_on_paper_there_are_no_buttons(opened):
+    page = opened.page
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert not page.locator("#window").is_visible()
+    assert page.locator("#main h1").is_visible()
+
+
+def test_the_content_is_reached_by_keyboard(opened):
+    page = opened.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    names = []
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.textContent"))
+    assert set(VIEWS) <= set(names)
+
+
+def test_a_comparison_opens_with_its_flame_graph(browser, tmp_path):
+    sides = []
+    for name, spread in (("before", 0.0), ("after", 0.4)):
+        (tmp_path / name).mkdir()
+        ledger, report = busy(300, tmp_path / name, spread=spread)
+        sides.append(Side(name, report, ledger))
+    file = tmp_path / "compare.html"
+    file.write_text(render(compare_page(*sides, compare(*sides))))
+    context = browser.new_context(viewport={"width": 390, "height": 900})
+    watched = Watched(context.new_page())
+    watched.page.goto(file.as_uri())
+    assert watched.page.locator("#main h1").inner_text().startswith("p95 ")
+    assert watched.page.locator("#main svg.drawn rect").count() >= 3
+    assert watched.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    for name in VIEWS:
+        watched.page.get_by_role("link", name=name, exact=True).first.click()
+        watched.page.locator("#nav a[aria-current]", has_text=name).wait_for()
+    context.close()
+    assert watched.troubles == []
