@@ -1,0 +1,1 @@
+"""What both editions share: tables, schemas, seed data, the scoring model, password hashing."""

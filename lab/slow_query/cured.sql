@@ -1,0 +1,2 @@
+CREATE INDEX products_lower_name ON products (lower(name));
+ANALYZE;

@@ -1,0 +1,66 @@
+"""First cure: an async client that all requests share, a pool fit for the load, fast JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import orjson
+from fastapi import FastAPI, HTTPException, Request, Response
+from sqlalchemy import select
+
+from lab.database import sessions
+from lab.stages.models import Product, Purchase, User
+
+UPSTREAM = os.environ["LAB_UPSTREAM_URL"]
+SessionLocal = sessions(pool_size=20)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=5) as client:
+        yield {"client": client}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def partner(client: httpx.AsyncClient, path: str) -> Any:
+    response = await client.get(path)
+    response.raise_for_status()
+    return response.json()
+
+
+@app.get("/users/{user_id}")
+async def page(user_id: int, request: Request) -> Response:
+    client = request.state.client
+    async with SessionLocal() as session:
+        user = await session.get(User, user_id)
+        if user is None:
+            raise HTTPException(404, "no such user")
+        query = select(Purchase).where(Purchase.user_id == user_id).order_by(Purchase.id)
+        lines = []
+        for purchase in (await session.scalars(query)).all():
+            product = await session.get(Product, purchase.product_id)
+            lines.append(
+                {
+                    "product": product.name,
+                    "quantity": purchase.quantity,
+                    "cents": purchase.quantity * product.price_cents,
+                }
+            )
+        profile = await partner(client, f"/profile/{user_id}")
+        rates = (await partner(client, "/rates"))["rates"]
+    total = sum(line["cents"] for line in lines)
+    content = {
+        "id": user.id,
+        "name": user.name,
+        "email": user.email,
+        "profile": profile,
+        "purchases": lines,
+        "total": {currency: round(total * rate / 100, 2) for currency, rate in rates.items()},
+    }
+    return Response(orjson.dumps(content), media_type="application/json")
