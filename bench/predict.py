@@ -1,0 +1,160 @@
+"""Are predictions right? For each pair of the lab: predicted from the sick run, then measured.
+
+    python -m bench.predict [CASE…] [--seconds 5] [--rounds 1]
+
+Predicted is what the simulator says of the sick recording alone, with all its findings cured;
+measured is the cured app under the same load. The error compares the ratios of p95 after to
+before. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from bench.driver import Measured, keep_to_own_core, measure
+from lab.harness import KEYS, Case, Parts, cases, parts
+from lab.processes import ServiceError
+from slowpath.causes.base import edit_for
+from slowpath.simulate.price import Figures, price
+
+GOALS = {"median_error_p95": 0.15, "within_30pct": 0.9, "kendall_tau": 0.8}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pair: what was measured of the sick app, what was predicted, what was measured."""
+
+    case: str
+    cause: str
+    sick: Figures
+    predicted: Figures
+    cured: Figures
+    replay_error: float
+
+    @property
+    def predicted_ratio(self) -> float:
+        """p95 after to p95 before, as predicted."""
+        return self.predicted.p95_ms / self.sick.p95_ms
+
+    @property
+    def measured_ratio(self) -> float:
+        """p95 after to p95 before, as measured."""
+        return self.cured.p95_ms / self.sick.p95_ms
+
+    @property
+    def error(self) -> float:
+        """How far the predicted ratio is from the measured one, relative to that."""
+        return abs(self.predicted_ratio / self.measured_ratio - 1)
+
+
+def run(case: Case, edition: str, shared: Parts, seconds: float) -> Measured:
+    """Run one edition of a case."""
+    target = f"lab.{case.name}.{edition}:app"
+    return measure(target, shared.env(case, edition), _paths(case), case.users, seconds)
+
+
+def _paths(case: Case) -> Callable[[int], str]:
+    def path(n: int) -> str:
+        return case.paths[n % len(case.paths)].replace("{n}", str(n % KEYS + 1))
+
+    return path
+
+
+def predict(sick: Measured) -> tuple[Figures | None, float]:
+    """Return what curing all findings is predicted to give, and the replay's error."""
+    edits = [edit_for(finding, sick.ledger) for finding in sick.findings]
+    prices = price(sick.ledger, edits, sick.figures)
+    return prices.together, prices.replay.error if prices.replay is not None else float("nan")
+
+
+def kendall_tau(pairs: Sequence[tuple[float, float]]) -> float:
+    """Return how well two rankings agree: 1 for the same, -1 for the opposite.
+
+    >>> kendall_tau([(1, 10), (2, 20), (3, 40), (4, 30)])
+    0.6666666666666666
+    """
+    signs = [np.sign((a - c) * (b - d)) for (a, b), (c, d) in combinations(pairs, 2)]
+    return float(np.mean(signs)) if signs else 1.0
+
+
+def summary(rows: Sequence[Row]) -> dict[str, object]:
+    """Return the figures of all cases."""
+    errors = [row.error for row in rows]
+    return {
+        "median_error_p95": round(float(np.median(errors)), 4),
+        "within_30pct": round(float(np.mean([error <= 0.3 for error in errors])), 4),
+        "kendall_tau": round(
+            kendall_tau([(row.predicted_ratio, row.measured_ratio) for row in rows]), 4
+        ),
+        "cases": [
+            {
+                "case": row.case,
+                "cause": row.cause,
+                "predicted_ratio": round(row.predicted_ratio, 4),
+                "measured_ratio": round(row.measured_ratio, 4),
+                "predicted_rps": round(row.predicted.rps, 1),
+                "measured_rps": round(row.cured.rps, 1),
+                "replay_error": round(row.replay_error, 4),
+            }
+            for row in rows
+        ],
+    }
+
+
+def _told(row: Row) -> str:
+    return (
+        f"{row.case:20} {row.sick.p95_ms:7.1f} {row.predicted.p95_ms:9.1f} {row.cured.p95_ms:8.1f}"
+        f" {row.error:6.0%} {row.sick.rps:7.0f} {row.predicted.rps:9.0f} {row.cured.rps:8.0f}"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.predict", description=__doc__)
+    parser.add_argument("case", nargs="*", help="by default all of them")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    options = parser.parse_args(argv)
+    keep_to_own_core()
+    print(f"{'':20} {'p95, ms':>26} {'':6} {'requests/s':>26}")
+    print(
+        f"{'case':20} {'sick':>7} {'predicted':>9} {'measured':>8} {'error':>6}"
+        f" {'sick':>7} {'predicted':>9} {'measured':>8}"
+    )
+    rows = []
+    try:
+        with parts() as shared:
+            for case in cases():
+                if options.case and case.name not in options.case:
+                    continue
+                sick, cured = (run(case, e, shared, options.seconds) for e in ("sick", "cured"))
+                together, replay_error = predict(sick)
+                if together is None:
+                    print(f"{case.name:20} no prediction: nothing was found, or too little sent")
+                    continue
+                cause = "+".join(dict.fromkeys(f.cause.slug for f in sick.findings))
+                row = Row(case.name, cause, sick.figures, together, cured.figures, replay_error)
+                rows.append(row)
+                print(_told(row), flush=True)
+    except ServiceError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    if not rows:
+        print("No case gave a prediction.", file=sys.stderr)
+        return 2
+    result = summary(rows)
+    for name, goal in GOALS.items():
+        got = float(str(result[name]))
+        met = got <= goal if name.startswith("median") else got >= goal
+        print(f"Goal for {name}: {goal}, got {got}: {'met' if met else 'MISSED'}")
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""One endpoint cured in stages, as the field's articles tell it: predicted beside measured.
+
+    python -m bench.stages [--users 100] [--seconds 10]
+
+Each stage is predicted from the recording of the one before it alone: slowpath finds and prices,
+and the findings that the stage cures are taken together. Then the stage is run. The last line is
+one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.driver import Measured, keep_to_own_core, measure
+from lab.processes import ServiceError
+from lab.services import Postgres, postgres, upstream
+from slowpath.causes.base import edit_for
+from slowpath.simulate.price import Figures, price
+
+FOLDER = Path(__file__).parent.parent / "lab" / "stages"
+UPSTREAM_MS = 25.0
+USERS = 10_000
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        module: its edition in `lab.stages`.
+        causes: whose findings it cures.
+        scripts: what its database was filled with.
+        article: p95 (ms), requests/s and share of errors, as the articles tell it.
+    """
+
+    name: str
+    module: str
+    causes: frozenset[str]
+    scripts: tuple[str, ...]
+    article: tuple[float, float, float]
+
+
+STAGES = (
+    Stage("baseline", "baseline", frozenset(), ("seed.sql",), (820, 8, 0.12)),
+    Stage(
+        "async HTTP, tuned pool, fast JSON",
+        "pooled",
+        frozenset(
+            """
+            blocking-call client-per-request pool-starvation blocking-serializer
+            heavy-serialization cpu-on-loop
+            """.split()
+        ),
+        ("seed.sql",),
+        (210, 38, 0.005),
+    ),
+    Stage(
+        "sessions and indexes",
+        "indexed",
+        frozenset("n-plus-one slow-query long-transaction pool-starvation".split()),
+        ("seed.sql", "index.sql"),
+        (95, 68, 0.0),
+    ),
+    Stage(
+        "cached static data",
+        "cached",
+        frozenset(("uncached-upstream",)),
+        ("seed.sql", "index.sql"),
+        (45, 125, 0.0),
+    ),
+)
+
+
+@contextmanager
+def environments() -> Iterator[Callable[[Stage], dict[str, str]]]:
+    """Start the services; yield what returns a stage's environment, with a fresh database."""
+    with postgres() as server, upstream(UPSTREAM_MS) as partner:
+        yield lambda stage: {
+            "LAB_DATABASE_URL": _database(server, stage),
+            "LAB_UPSTREAM_URL": partner.url,
+        }
+
+
+def _database(server: Postgres, stage: Stage) -> str:
+    import psycopg
+    from psycopg import sql
+
+    name = f"stage_{stage.module}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = server.database(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for script in stage.scripts:
+            connection.execute((FOLDER / script).read_bytes())
+    return url
+
+
+def predict(before: Measured, stage: Stage) -> tuple[Figures | None, list[str]]:
+    """Return what a stage is predicted to give, from the recording of the one before it."""
+    cured = [f for f in before.findings if f.cause.slug in stage.causes]
+    edits = [edit_for(finding, before.ledger) for finding in cured]
+    prices = price(before.ledger, edits, before.figures)
+    order = [cured[i].cause.slug for i in prices.order]
+    return prices.together, list(dict.fromkeys(order))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.stages", description=__doc__)
+    parser.add_argument("--users", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    options = parser.parse_args(argv)
+    keep_to_own_core()
+    rows: list[dict[str, object]] = []
+    runs: list[Measured] = []
+    try:
+        with environments() as env:
+            for stage in STAGES:
+                predicted, cures = predict(runs[-1], stage) if runs else (None, [])
+                run = measure(
+                    f"lab.stages.{stage.module}:app",
+                    env(stage),
+                    lambda n: f"/users/{n * 7919 % USERS + 1}",
+                    options.users,
+                    options.seconds,
+                    warmup_s=3.0,
+                )
+                runs.append(run)
+                rows.append(_row(stage, run, predicted, cures))
+                _tell(stage, run, predicted, cures)
+    except ServiceError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    first, last = runs[0].figures, runs[-1].figures
+    gains = {"p95_gain": first.p95_ms / last.p95_ms, "rps_gain": last.rps / first.rps}
+    print(f"\np95 {gains['p95_gain']:.1f} times better (goal 18), ", end="")
+    print(f"{gains['rps_gain']:.1f} times as many requests (goal 16)")
+    print(json.dumps({"stages": rows, **{k: round(v, 2) for k, v in gains.items()}}))
+    return 0
+
+
+def _row(
+    stage: Stage, run: Measured, predicted: Figures | None, cures: list[str]
+) -> dict[str, object]:
+    return {
+        "name": stage.name,
+        "p95_ms": round(run.figures.p95_ms, 1),
+        "rps": round(run.figures.rps, 1),
+        "errors": round(run.errors, 4),
+        "predicted_p95_ms": round(predicted.p95_ms, 1) if predicted is not None else None,
+        "predicted_rps": round(predicted.rps, 1) if predicted is not None else None,
+        "cured": cures,
+    }
+
+
+def _tell(stage: Stage, run: Measured, predicted: Figures | None, cures: list[str]) -> None:
+    p95, rps, errors = stage.article
+    print(f"\n{stage.name}")
+    if cures:
+        print(f"  cures      {', '.join(cures)}")
+    if predicted is not None:
+        off = predicted.p95_ms / run.figures.p95_ms - 1
+        print(
+            f"  predicted  p95 {predicted.p95_ms:8.1f} ms  {predicted.rps:7.1f} requests/s"
+            f"  ({off:+.0%})"
+        )
+    print(
+        f"  measured   p95 {run.figures.p95_ms:8.1f} ms  {run.figures.rps:7.1f} requests/s"
+        f"  {run.errors:.1%} errors"
+    )
+    print(f"  article    p95 {p95:8.1f} ms  {rps:7.1f} requests/s  {errors:.1%} errors", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

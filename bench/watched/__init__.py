@@ -1,0 +1,1 @@
+"""The cured shop as its peers watch it: one module a tool, each with an ASGI `app`."""
