@@ -122,6 +122,10 @@ def run(
     live: Annotated[
         bool, typer.Option("--live", help="Serve a page on 127.0.0.1 that follows the run.")
     ] = False,
+    py_spy: Annotated[
+        bool,
+        typer.Option("--py-spy", help="Let py-spy sample all threads too, for a flame graph."),
+    ] = False,
     runs: RunsOption = None,
 ) -> None:
     """Start your app with the probe inside, drive it, and say what makes it slow."""
@@ -141,6 +145,7 @@ def run(
         port=port,
         start_timeout_s=parse_seconds("--start-timeout", start_timeout),
         runs=runs,
+        py_spy=py_spy,
     )
     display = progress.for_this_terminal()
     with Viewer(display) as viewer:

@@ -52,6 +52,11 @@ class RunFolder:
     def report_json(self) -> Path:
         return self.path / "report.json"
 
+    @property
+    def stacks_txt(self) -> Path:
+        """Stacks that py-spy sampled."""
+        return self.path / "stacks.txt"
+
     def read(self) -> dict[str, Any]:
         """What `run.json` holds.
 

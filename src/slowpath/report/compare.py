@@ -18,6 +18,7 @@ import numpy.typing as npt
 from slowpath.ledger import Ledger
 from slowpath.report.figures import failed, measured_calls
 from slowpath.report.model import FindingReport, Report
+from slowpath.report.stacks import NONE, Stacks
 from slowpath.report.words import counted, ms, number, percent
 from slowpath.traffic.client_log import is_failure
 
@@ -88,6 +89,7 @@ class Side:
     name: str
     report: Report
     ledger: Ledger
+    stacks: Stacks = NONE
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from slowpath import __version__
 from slowpath.ledger import ACTIVITIES, ACTIVITY_NAMES, Ledger
-from slowpath.recording import Request, Span
+from slowpath.recording import Request, Site, Span
 from slowpath.report.findings import relative
 from slowpath.report.html.cells import line_owners, shown_activity
 from slowpath.report.html.flame import ON_LOOP, stall_samples
@@ -20,6 +20,7 @@ from slowpath.report.html.grid import grids
 from slowpath.report.html.names import Names
 from slowpath.report.html.resources import resources_of
 from slowpath.report.kinds import kind_of
+from slowpath.report.stacks import NONE, SAMPLED, Stacks
 from slowpath.report.words import clean
 
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
@@ -29,16 +30,23 @@ MOST_FLOWS, LEAST_FLOW_NS = 5_000, 1_000_000
 Event = dict[str, Any]
 
 
-def speedscope(ledger: Ledger, root: Path) -> str:
-    """Write two profiles: what held the event loop, and all request time by the ledger."""
+def speedscope(ledger: Ledger, root: Path, stacks: Stacks = NONE) -> str:
+    """Write profiles: what held the event loop, all request time by the ledger, py-spy's stacks.
+
+    Args:
+        stacks: what py-spy sampled; left out if it is nothing.
+    """
     frames: dict[tuple[str, str, int], int] = {}
 
     def frame(name: str, path: str = "", line: int = 0) -> int:
         return frames.setdefault((clean(name), path, line), len(frames))
 
-    def frame_of(site: int) -> int:
-        path, line, function = ledger.recording.sites[site]
+    def frame_at(site: Site) -> int:
+        path, line, function = site
         return frame(function or "unknown", relative(path, root) if path else "", line)
+
+    def frame_of(site: int) -> int:
+        return frame_at(ledger.recording.sites[site])
 
     on_loop: Counter[tuple[int, ...]] = Counter()
     for sample in stall_samples(ledger.recording):
@@ -55,6 +63,11 @@ def speedscope(ledger: Ledger, root: Path) -> str:
         }
     )
     profiles = [(ON_LOOP, on_loop), ("All requests, by the line to blame", charged)]
+    if stacks.counts:
+        sampled: Counter[tuple[int, ...]] = Counter()
+        for stack, count in stacks.counts.items():
+            sampled[tuple(map(frame_at, stack))] += count * stacks.ns
+        profiles.append((SAMPLED, sampled))
     file = {
         "$schema": SPEEDSCOPE_SCHEMA,
         "exporter": f"slowpath {__version__}",

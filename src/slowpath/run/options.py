@@ -23,6 +23,7 @@ class Options:
         duration_s: of the measured part; None is 30 s, or until Ctrl-C without traffic.
         rate: requests per second over all users; None for a closed loop.
         headers: sent with every request; kept out of everything that is written.
+        py_spy: let py-spy sample the stacks of the app's threads as well.
     """
 
     command: tuple[str, ...]
@@ -36,6 +37,7 @@ class Options:
     port: int | None = None
     start_timeout_s: float = 60.0
     runs: Path | None = None
+    py_spy: bool = False
 
     def __post_init__(self) -> None:
         if not self.command or not self.command[0].strip():

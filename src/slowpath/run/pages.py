@@ -10,6 +10,7 @@ from slowpath.recording.folder import RunFolder
 from slowpath.report.compare import Side
 from slowpath.report.export import perfetto, speedscope
 from slowpath.report.html import page_of, render
+from slowpath.report.stacks import stacks_of
 from slowpath.run.analysis import books_of, report_of
 from slowpath.run.progress import Progress
 
@@ -23,7 +24,7 @@ def write_page(folder: RunFolder, file: Path, progress: Progress) -> None:
     report = report_of(folder, progress)
     ledger = books_of(folder, progress)
     progress.phase("drawing the page")
-    write(file, render(page_of(ledger, report)))
+    write(file, render(page_of(ledger, report, stacks=stacks_of(folder))))
     progress.note(f"the page is in {file}")
 
 
@@ -35,7 +36,10 @@ def exported(folder: RunFolder, viewer: str, progress: Progress) -> Iterator[str
     """
     ledger = books_of(folder, progress)
     root = Path.cwd()
-    yield from perfetto(ledger, root) if viewer == "perfetto" else [speedscope(ledger, root)]
+    if viewer == "perfetto":
+        yield from perfetto(ledger, root)
+    else:
+        yield speedscope(ledger, root, stacks_of(folder))
 
 
 def side_of(folder: RunFolder, progress: Progress) -> Side:
@@ -44,7 +48,8 @@ def side_of(folder: RunFolder, progress: Progress) -> Side:
     Raises:
         UserError: there is nothing to compare.
     """
-    return Side(folder.name, report_of(folder, progress), books_of(folder, progress))
+    report, ledger = report_of(folder, progress), books_of(folder, progress)
+    return Side(folder.name, report, ledger, stacks_of(folder))
 
 
 def write(file: Path, text: str) -> None:

@@ -25,6 +25,7 @@ class RunRecord:
     Attributes:
         window: the measured part by `perf_counter_ns`; None until there was one.
         notes: sentences to show in the report.
+        py_spy: what came of sampling with it, if that was asked for.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RunRecord:
     port: int | None = None
     exit: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    py_spy: dict[str, Any] | None = None
 
     @classmethod
     def begin(cls, options: Options) -> RunRecord:

@@ -12,12 +12,13 @@ from slowpath.errors import UserError
 from slowpath.probe.boot import environment
 from slowpath.recording import folder as folders
 from slowpath.recording.folder import RunFolder
-from slowpath.run import ports
+from slowpath.run import ports, pyspy
 from slowpath.run.guardian import Guardian
 from slowpath.run.interrupts import Interrupts
 from slowpath.run.launch import App, new_marker
 from slowpath.run.options import Options
 from slowpath.run.progress import Progress
+from slowpath.run.pyspy import PySpy
 from slowpath.run.readiness import Address, wait_until_ready
 from slowpath.run.record import RunRecord
 from slowpath.traffic import client_log, verdict
@@ -69,12 +70,13 @@ def run(
         )
     if options.port is not None and ports.is_taken(options.port):
         raise UserError(f"Port {options.port} is already taken by another process.")
+    sampler = pyspy.find() if options.py_spy else None
     record = RunRecord.begin(options)
     folder = folders.create(record.name, options.runs)
     folder.write(record.as_json())
     if on_start is not None:
         on_start(folder)
-    return _Session(options, traffic, progress, folder, record).run()
+    return _Session(options, traffic, progress, folder, record, sampler).run()
 
 
 class _Session:
@@ -85,6 +87,7 @@ class _Session:
         progress: Progress,
         folder: RunFolder,
         record: RunRecord,
+        sampler: str | None,
     ) -> None:
         self._options = options
         self._traffic = traffic
@@ -93,6 +96,8 @@ class _Session:
         self._record = record
         self._interrupts = Interrupts()
         self._died: str | None = None
+        self._sampler = None if sampler is None else PySpy(sampler, folder)
+        self._sampling = False
 
     def run(self) -> Finished:
         with self._interrupts, Guardian(marker := new_marker()) as guardian:
@@ -107,7 +112,8 @@ class _Session:
                         marker,
                     )
                     guardian.watch(app.pid)
-                self._measure(app, guardian)
+                with self._sampler or contextlib.nullcontext():
+                    self._measure(app, guardian)
             except BaseException:
                 if app is not None:
                     self._stop(app)
@@ -136,12 +142,13 @@ class _Session:
             )
         if self._traffic is None:
             plan = Plan(kind=NONE)
-            driven = self._watch(app, address)
+            driven = self._watch(app, address, guardian)
         else:
             self._progress.phase("finding out what to send")
             plan = self._plan(app, address, self._traffic)
             self._record.traffic.update(plan.as_json())
             driven = self._drive(app, address, plan, guardian)
+        self._keep_samples()
         self._conclude(app, plan, driven)
         # What was measured outlives a Ctrl-C while the app stops.
         self._folder.write(self._record.as_json())
@@ -174,6 +181,8 @@ class _Session:
         def on_tick(tick: Tick) -> None:
             phase_s = options.warmup_s if tick.phase == "warmup" else options.driven_s
             self._progress.tick(tick, phase_s)
+            if tick.phase == "drive":
+                self._sample(app, guardian)
 
         with self._interrupts.held():
             driven = drive(
@@ -187,7 +196,7 @@ class _Session:
             raise KeyboardInterrupt
         return driven
 
-    def _watch(self, app: App, address: Address) -> Driven:
+    def _watch(self, app: App, address: Address, guardian: Guardian) -> Driven:
         """Wait while the user clicks."""
         seconds = self._options.duration_s
         self._folder.write_file(self._folder.client_csv, ",".join(client_log.COLUMNS) + "\n")
@@ -196,12 +205,29 @@ class _Session:
         self._progress.phase("recording")
         start_ns = time.perf_counter_ns()
         with self._interrupts.held():
+            self._sample(app, guardian)
             while (reason := self._reason_to_stop(app)) is None:
                 if seconds is not None and time.perf_counter_ns() - start_ns >= seconds * 1e9:
                     break
                 time.sleep(POLL_S)
         ended_early = None if reason == INTERRUPTED else reason
         return Driven(start_ns, time.perf_counter_ns(), ended_early)
+
+    def _sample(self, app: App, guardian: Guardian) -> None:
+        """Let py-spy sample from now on, if that was asked for and it does not yet."""
+        if self._sampler is not None and not self._sampling:
+            self._sampling = True
+            guardian.watch(self._sampler.start(app.pid))
+
+    def _keep_samples(self) -> None:
+        """Put what py-spy sampled into the run's folder, or why it did not into the record."""
+        if self._sampler is None:
+            return
+        self._progress.phase("keeping what py-spy sampled")
+        self._record.py_spy = told = self._sampler.stop()
+        if "trouble" in told:
+            self._record.notes.append(told["trouble"])
+            self._progress.note(told["trouble"])
 
     def _reason_to_stop(self, app: App) -> str | None:
         if not app.is_alive():

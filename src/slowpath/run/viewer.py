@@ -25,6 +25,7 @@ from slowpath.recording.folder import RunFolder
 from slowpath.report import build, load
 from slowpath.report.html import Page, page_of
 from slowpath.report.live import LiveServer
+from slowpath.report.stacks import stacks_of
 from slowpath.report.words import counted
 from slowpath.run.analysis import books_of
 from slowpath.run.progress import PlainProgress, Progress
@@ -75,7 +76,8 @@ class Watcher:
         if folder.report_json.exists():
             # It is the last thing that is written: all the rest is there.
             report = load(folder.path)
-            return page_of(books_of(folder, PlainProgress(io.StringIO())), report)
+            ledger = books_of(folder, PlainProgress(io.StringIO()))
+            return page_of(ledger, report, stacks=stacks_of(folder))
         return page_so_far(folder)
 
 

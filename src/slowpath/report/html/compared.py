@@ -22,7 +22,7 @@ def compare_page(
 ) -> Page:
     """Put together what the page of a comparison shows."""
     root = (root or Path.cwd()).absolute()
-    page = page_of(after.ledger, after.report, root=root)
+    page = page_of(after.ledger, after.report, stacks=after.stacks, root=root)
     page["name"] = f"{before.name} → {after.name}"
     page["compare"] = {**comparison, "flame": flame_difference(before, after, page["places"], root)}
     return page

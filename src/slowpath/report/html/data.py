@@ -19,6 +19,7 @@ from slowpath.report.html.resources import resources_of
 from slowpath.report.html.texts import texts_of
 from slowpath.report.html.waterfall import requests_of
 from slowpath.report.model import VERSION, FindingReport, Report
+from slowpath.report.stacks import NONE, Stacks
 from slowpath.report.words import shorten
 
 #: Of the endpoints that a finding hurts; the rest cost little and would fill the page.
@@ -26,11 +27,17 @@ MOST_HURT = 30
 
 
 def page_of(
-    ledger: Ledger, report: Report, *, live: bool = False, root: Path | None = None
+    ledger: Ledger,
+    report: Report,
+    *,
+    stacks: Stacks = NONE,
+    live: bool = False,
+    root: Path | None = None,
 ) -> Page:
     """Put together what the page of a run shows.
 
     Args:
+        stacks: what py-spy sampled.
         live: the page is served, and asks for more.
         root: paths beneath it are told relative to it; the working folder by default.
     """
@@ -59,7 +66,7 @@ def page_of(
         "calls": calls_of(ledger, coarse, names),
         "resources": resources_of(ledger, fine, names),
         "requests": requests_of(ledger, coarse, names),
-        "flames": flames_of(ledger, coarse, names),
+        "flames": flames_of(ledger, coarse, names, stacks),
         "texts": [
             texts_of(finding, report, pages.get(finding["cause"], ""))
             for finding in report["findings"]

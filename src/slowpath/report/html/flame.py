@@ -1,8 +1,11 @@
-"""Stacks by time: what held the loop, as the samples of stalls tell."""
+"""Stacks by time: what held the loop, by the samples of stalls; what computed, by py-spy's."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +14,16 @@ from slowpath.recording import Recording
 from slowpath.report.html.grid import Grid
 from slowpath.report.html.model import Flame
 from slowpath.report.html.names import Names
+from slowpath.report.stacks import NONE, SAMPLED, Stacks
 
 MOST_NODES = 12_000
 MOST_DEPTH = 200
 ON_LOOP = "Stalls: what held the event loop"
+#: The bin of what carries no time.
+WHOLE_RUN = -1
+
+#: Frames, callers first: numbers of sites, or sites.
+Stack = tuple[Hashable, ...]
 
 
 @dataclass
@@ -75,57 +84,76 @@ def _finish(
 
 @dataclass
 class _Tree:
-    parents: list[int] = field(default_factory=list)
-    sites: list[int] = field(default_factory=list)
-    known: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Stacks put together: of each node its parent and its frame, a parent before its children."""
 
-    def leaf(self, stack: tuple[int, ...]) -> int:
-        """Return the node of a stack (innermost first); a full tree grows no more."""
+    parents: list[int] = field(default_factory=list)
+    frames: list[Hashable] = field(default_factory=list)
+    known: dict[tuple[int, Hashable], int] = field(default_factory=dict)
+
+    def leaf(self, stack: Sequence[Hashable]) -> int:
+        """Return the node of a stack (callers first); a full tree grows no more."""
         node = -1
-        for site in list(reversed(stack))[:MOST_DEPTH]:
-            key = (node, site)
+        for frame in stack[:MOST_DEPTH]:
+            key = (node, frame)
             if key not in self.known:
-                if len(self.sites) >= MOST_NODES:
+                if len(self.frames) >= MOST_NODES:
                     break
-                self.known[key] = len(self.sites)
+                self.known[key] = len(self.frames)
                 self.parents.append(node)
-                self.sites.append(site)
+                self.frames.append(frame)
             node = self.known[key]
         return node
 
 
-def flames_of(ledger: Ledger, grid: Grid, names: Names) -> list[Flame]:
-    """Return the flame graphs that the recording has samples for."""
+def flames_of(ledger: Ledger, grid: Grid, names: Names, stacks: Stacks = NONE) -> list[Flame]:
+    """Return the flame graphs that there are samples for."""
     samples = [
         sample
         for sample in stall_samples(ledger.recording)
         if grid.start_ns <= sample.at_ns < grid.end_ns
     ]
-    return [flame(ON_LOOP, samples, grid, names)] if samples else []
+    flames = [flame(ON_LOOP, samples, grid, names)] if samples else []
+    return [*flames, flame_of_all(stacks, names)] if stacks.counts else flames
 
 
 def flame(name: str, samples: list[Weighed], grid: Grid, names: Names) -> Flame:
-    """Put samples together; the heaviest stacks first, so that a full tree lacks the lightest."""
-    total: dict[tuple[int, ...], int] = {}
-    for sample in samples:
-        total[sample.stack] = total.get(sample.stack, 0) + sample.ns
-    tree = _Tree()
-    leaves = {stack: tree.leaf(stack) for stack in sorted(total, key=lambda stack: -total[stack])}
+    """Put samples together, by the bin that each was taken in."""
     bins = grid.index([sample.at_ns for sample in samples]).tolist()
-    sums: dict[tuple[int, int], int] = {}
+    sums: Counter[tuple[Stack, int]] = Counter()
     for sample, at in zip(samples, bins, strict=True):
-        key = (leaves[sample.stack], at)
-        sums[key] = sums.get(key, 0) + sample.ns
+        sums[sample.stack[::-1], at] += sample.ns
+    return _flame(name, sums, names.site)
+
+
+def flame_of_all(stacks: Stacks, names: Names) -> Flame:
+    """Put py-spy's stacks together."""
+    sums: Counter[tuple[Stack, int]] = Counter()
+    for stack, count in stacks.counts.items():
+        sums[stack, WHOLE_RUN] = count * stacks.ns
+    return _flame(SAMPLED, sums, names.other)
+
+
+def _flame(name: str, sums: Counter[tuple[Stack, int]], number: Callable[[Any], int]) -> Flame:
+    """Write a flame graph of ns by stack (callers first) and bin."""
+    total: Counter[Stack] = Counter()
+    for (stack, _), ns in sums.items():
+        total[stack] += ns
+    tree = _Tree()
+    # The heaviest stacks first, so that a full tree lacks the lightest.
+    leaves = {stack: tree.leaf(stack) for stack, _ in total.most_common()}
+    weights: Counter[tuple[int, int]] = Counter()
+    for (stack, at), ns in sums.items():
+        weights[leaves[stack], at] += ns
     return {
         "name": name,
         "nodes": [
             value
-            for parent, site in zip(tree.parents, tree.sites, strict=True)
-            for value in (parent, names.site(site))
+            for parent, frame in zip(tree.parents, tree.frames, strict=True)
+            for value in (parent, number(frame))
         ],
         "weights": [
             value
-            for (node, at), ns in sums.items()
+            for (node, at), ns in weights.items()
             if node >= 0
             for value in (node, at, round(ns / 1e6, 3))
         ],

@@ -149,7 +149,7 @@ class Whole(TypedDict):
 
 class Flame(TypedDict):
     """Stacks as a tree: `nodes` has rows (parent or -1, site), a parent before its children;
-    `weights` rows (node, bin, ms)."""
+    `weights` rows (node, bin or -1 for the whole run, ms)."""
 
     name: str
     nodes: Flat

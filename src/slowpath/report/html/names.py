@@ -23,12 +23,16 @@ class Names:
 
     def __init__(self, sites: Sequence[Site], texts: Sequence[str], root: Path) -> None:
         self._sites, self._texts, self._root = sites, texts, root
-        self._site_numbers = {0: 0}
+        self._site_numbers: dict[int | Site, int] = {0: 0}
         self._text_numbers = {0: 0}
 
     def site(self, number: int) -> int:
         """Return the page's number of a site."""
         return self._site_numbers.setdefault(number, len(self._site_numbers))
+
+    def other(self, site: Site) -> int:
+        """Return the page's number of a site that is not the recording's."""
+        return self._site_numbers.setdefault(site, len(self._site_numbers))
 
     def text(self, number: int) -> int:
         """Return the page's number of a text."""
@@ -37,7 +41,8 @@ class Names:
     @property
     def places(self) -> list[Place]:
         """The sites that were numbered, in the order of their numbers."""
-        return [place_of(self._sites[number], self._root) for number in self._site_numbers]
+        sites = (self._sites[one] if isinstance(one, int) else one for one in self._site_numbers)
+        return [place_of(site, self._root) for site in sites]
 
     @property
     def words(self) -> list[str]:

@@ -12,7 +12,8 @@ function flameTree(flame, reversed) {
   }
   const weights = new Map();
   for (const [node, bin, time, before] of rows(flame.weights, flame.compared ? 4 : 3)) {
-    if (!flame.compared && !inside(bin)) continue;
+    // Samples without a time are of the whole run, whatever part of it is looked at.
+    if (!flame.compared && bin >= 0 && !inside(bin)) continue;
     const sum = weights.get(node) || [0, 0];
     weights.set(node, [sum[0] + time, sum[1] + (before || 0)]);
   }
@@ -40,6 +41,10 @@ function branch(site, name, parent) {
 function grow(node, time, before) {
   node.ms += time;
   node.before += before;
+}
+
+function cut(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 function weight(node) {

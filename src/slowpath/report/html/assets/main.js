@@ -6,7 +6,7 @@ const VIEWS = [
   ['endpoints', 'Endpoints', endpointsView, () => true],
   ['blame', 'Who blocked whom', blameView, () => DATA.culprits.lines.length],
   ['time', 'Over time', timeView, () => DATA.resources.rate.length],
-  ['flame', 'Flame graph', flamesView, () => DATA.flames.length],
+  ['flame', 'Flame graph', flamesView, () => DATA.cells.length],
   ['run', 'The run', runView, () => true],
 ];
 const INNER = {
