@@ -249,10 +249,10 @@ class Merged:
         for step in steps[second : last + 1]:
             if step.kind in ON_LOOP and self.row_share:
                 result.append(step._replace(ns=round(step.ns * self.row_share)))
-            elif step.kind not in TIMED and step.kind != Kind.YIELD:
-                result.append(step)
-            elif step.kind not in ON_LOOP and step not in self.where:
-                result.append(step)  # a wait for something else
+            elif step.kind == Kind.YIELD or step.kind in ON_LOOP:
+                pass  # it came with the statement
+            elif step not in self.where:
+                result.append(step)  # a mark, or a wait for something else
         return [*result, *steps[last + 1 :]]
 
     def _statements(self, steps: Steps, mine: Sequence[int]) -> list[int]:

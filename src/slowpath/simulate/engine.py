@@ -3,8 +3,9 @@
 A *script* is what one request does, as a tuple of operations `(code, a, b)`; a *task* is one run
 of a script, or of a part that it forks. The engine knows:
 
-- loops: one task at a time, first come first served. A task holds its loop from the first work
-  after a wait until it next waits, so what stands between two waits is one slice;
+- loops: one task at a time. A task holds its loop from the first work after a wait until it next
+  waits, so what stands between two waits is one slice. A loop runs all that is ready, then looks
+  what has come from outside, then runs that: whoever comes meanwhile waits for the whole round;
 - pools: k places, first come first served, with an optional timeout; connections, thread tokens,
   locks and semaphores are all pools;
 - stations: remote parts. A request stays for its own time, or, where a station has a capacity,
@@ -17,6 +18,7 @@ Every pool belongs to one worker, every station to all of them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,12 +28,15 @@ from typing import Any, NamedTuple, Protocol
 
 from slowpath.simulate.parts import Batch, Cpu, Pool, Station
 from slowpath.simulate.system import System
+from slowpath.simulate.warmth import AGES_NS, SUFFERS_NS
+
+NEVER_NS = 1 << 62
 
 
 class Op(IntEnum):
     """What an operation does; `a` and `b` by code."""
 
-    WORK = 0  # hold the loop and compute for a ns
+    WORK = 0  # hold the loop and compute for a ns; b: which code it is, 0 if that is all the same
     HOLD = 1  # hold the loop for a ns without computing
     WAIT = 2  # let go of the loop for a ns; at station b, if not -1
     TAKE = 3  # take a place of pool a, waiting for it if need be
@@ -107,6 +112,7 @@ class Engine:
             script, self.random.choice(self.workers) if len(self.workers) > 1 else self.workers[0]
         )
         task.request = _Request(at_ns, kind, user, network_ns)
+        task.outside = True
         self.sent += 1
         self.at(at_ns + network_ns // 2, task)
 
@@ -164,17 +170,25 @@ class _Request:
 class Task:
     """One run of a script."""
 
-    __slots__ = ("at", "children", "done", "holds", "request", "script", "waiter", "worker")
+    __slots__ = (
+        *("at", "children", "done", "holds", "outside", "request", "script", "waiter", "worker"),
+    )
 
     def __init__(self, script: Script, worker: _Worker) -> None:
         self.script = script
         self.worker = worker
         self.at = 0
         self.holds = False  # the loop
+        self.outside = False  # whether what lets it go on comes from outside, seen by polling
         self.done = False
         self.request: _Request | None = None
         self.children: list[Task] = []
         self.waiter: Task | None = None
+
+    @property
+    def peer(self) -> int:
+        """Whose connection it came on; -1 for one that is not known."""
+        return self.request.user if self.request is not None and not self.at else -1
 
     def fire(self, engine: Engine) -> None:
         """Go on, from an operation that has just ended, to the next that takes time."""
@@ -189,6 +203,8 @@ class Task:
                     self.at = at
                     return
                 self.at = at + 1
+                if b and worker.cools:
+                    a = worker.slowed(b, a)
                 if code == _WORK and worker.shares:
                     engine.cpu.add(self, a, worker.number)
                 else:
@@ -197,6 +213,7 @@ class Task:
             at += 1
             if code == _WAIT:
                 self.at = at
+                self.outside = True
                 if self.holds:
                     worker.leave(self)
                 if b >= 0:
@@ -239,8 +256,8 @@ class Task:
                 self._answer(engine)
             elif code == _LEAVE:
                 self.at = at
-                if self.holds:
-                    worker.leave(self)
+                if self.holds and worker.requeue(self):
+                    return
             else:
                 self.at = at
                 if self.holds:
@@ -293,25 +310,91 @@ class _Worker:
         self.pools = [Pool(spec) for spec in system.pools]
         self.batches = [Batch(spec) for spec in system.batches]
         self.busy = False
+        #: What is ready; so many of them belong to the round under way.
         self.ready: deque[Task] = deque()
+        self.round = 0
+        #: What has come from outside: since the loop last looked, and what it saw then.
+        self.arrived: list[Task] = []
+        self.polled: deque[Task] = deque()
+        self.looked = False
+        #: Whom it saw then, by their place in the kernel's list.
+        self.seen: dict[int, int] = {}
         #: Whether its loop may have to share a core or the GIL.
         self.shares = system.cores > 0
+        #: Until when each code ran last.
+        self.warmth = system.warmth
+        self.cools = system.warmth.matters
+        self.ran: dict[int, int] = {}
+
+    def slowed(self, code: int, ns: int) -> int:
+        """Return what work takes, by how long ago its code last ran."""
+        now = self.engine.now
+        age = now - self.ran.get(code, -NEVER_NS)
+        factor = self.warmth.factors[bisect_right(AGES_NS, age) - 1] if age > 0 else 1.0
+        ns += round(min(ns, SUFFERS_NS) * (factor - 1))
+        self.ran[code] = now + ns
+        return ns
 
     def enter(self, task: Task) -> bool:
         """Give a task the loop if it is free, else a place in its queue."""
         if self.busy:
-            self.ready.append(task)
+            (self.arrived if task.outside else self.ready).append(task)
             return False
         self.busy = True
         task.holds = True
+        if task.outside:  # it was waited for, and is all that has come
+            task.outside = False
+            self.seen = {task.peer: 0} if task.peer >= 0 else {}
+            self.looked = True
+        return True
+
+    def requeue(self, task: Task) -> bool:
+        """Put a task that holds the loop at the end of its queue; tell whether others are next."""
+        if not (self.ready or self.arrived or self.polled):
+            return False
+        self.ready.append(task)
+        self.leave(task)
         return True
 
     def leave(self, task: Task) -> None:
         """Take the loop from a task, and give it to the next."""
         task.holds = False
-        if self.ready:
-            following = self.ready.popleft()
+        following = self._next()
+        if following is None:
+            self.busy = False
+        else:
             following.holds = True
             self.engine.at(self.engine.now, following)
-        else:
-            self.busy = False
+
+    def _next(self) -> Task | None:
+        """Return whose turn it is: by rounds of what has come from outside, then what is ready."""
+        if not self.polled and not self.round:
+            if not (self.looked and self.ready):
+                self._poll()
+            if not self.polled:
+                self.looked = False
+                self.round = len(self.ready)
+        if self.polled:
+            return self.polled.popleft()
+        if not self.round:
+            return None
+        self.round -= 1
+        return self.ready.popleft()
+
+    def _poll(self) -> None:
+        """Look what has come from outside.
+
+        The kernel keeps the sockets that it told of at the front of its list until it is asked
+        again: a peer that has been served and is back in time comes before one that has waited
+        for longer.
+        """
+        self.looked = True
+        arrived = self.arrived
+        if len(arrived) > 1 and self.seen:
+            last, seen = len(self.seen), self.seen
+            arrived.sort(key=lambda task: seen.get(task.peer, last))
+        self.seen = {task.peer: i for i, task in enumerate(arrived) if task.peer >= 0}
+        for task in arrived:
+            task.outside = False
+        self.polled.extend(arrived)
+        self.arrived = []

@@ -18,9 +18,21 @@ from slowpath.simulate.contention import (
     saturated_capacity,
     union,
 )
-from slowpath.simulate.workload import Behaviour, Kind, Load, Pool, Station, Step, Workload
+from slowpath.simulate.cooling import learned, slices_by_loop
+from slowpath.simulate.warmth import AGES_NS, warm_ns
+from slowpath.simulate.workload import (
+    ON_LOOP,
+    Behaviour,
+    Kind,
+    Load,
+    Pool,
+    Station,
+    Step,
+    Workload,
+)
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 #: What is waited for where a pool is modelled: it comes up again in the simulation.
 QUEUES = {
@@ -37,6 +49,7 @@ HOLDS = {
 DATABASE = frozenset(ACTIVITIES[name] for name in ("sql", "fetch", "transaction"))
 DATABASE_NAME = "database"
 REMOTE = frozenset(ACTIVITIES[name] for name in ("http", "cache"))
+ON_LOOP_MODES = (Mode.CPU, Mode.BLOCKED, Mode.GIL)
 LOOP_WAIT = ACTIVITIES["loop_wait"]
 CONNECT = ACTIVITIES["connect"]
 #: Waits whose reason is another task of the same request; beside the path they say nothing.
@@ -49,6 +62,11 @@ TURNS = 50
 DEFAULT_TURN_NS = 20_000
 #: The client's view of a run counts from so many of its requests on.
 MIN_CALLS = 5
+
+
+#: A charge as plain values: start, end, activity, mode, site, resource; the code of its slice, and
+#: by how much that ran slower than warm.
+Row = tuple[int, int, int, int, int, int, int, float]
 
 
 class Mark(NamedTuple):
@@ -74,6 +92,8 @@ class _Observer:
         self._station_numbers: dict[str, int] = {}
         self._stays: dict[int, list[tuple[int, int, int, int]]] = {}
         self._request = 0
+        self.loops = slices_by_loop(ledger)
+        self.warmth = learned(self.loops)
 
     def workload(self) -> Workload:
         ledger = self.ledger
@@ -106,13 +126,35 @@ class _Observer:
             workers=max(1, len(served)),
             cores=int(self.recording.run.get("cpus") or 1),
             turns_ns=self._turns(),
+            warmth=self.warmth,
             endpoints=tuple(endpoint.name for endpoint in ledger.endpoints),
         )
 
-    def _by_request(self, rows: Rows, count: int) -> list[list[tuple[int, ...]]]:
+    def _by_request(self, rows: Rows, count: int) -> list[list[Row]]:
         bounds = np.searchsorted(rows["request"], np.arange(count + 1))
         names = ["start", "end", "activity", "mode", "site", "resource"]
-        return [rows[names][bounds[i] : bounds[i + 1]].tolist() for i in range(count)]
+        code, factor = self._codes(rows)
+        lines = [
+            (*row, *more)
+            for row, *more in zip(rows[names].tolist(), code.tolist(), factor.tolist(), strict=True)
+        ]
+        return [lines[bounds[i] : bounds[i + 1]] for i in range(count)]
+
+    def _codes(self, rows: Rows) -> tuple[Ints, Floats]:
+        """Return the code of the slices that rows are of, and by how much each ran slower."""
+        code, factor = np.zeros(len(rows), np.int64), np.ones(len(rows))
+        served_by = np.array([request.process for request in self.ledger.requests], np.int64)
+        process = served_by[rows["request"]]
+        on_loop = np.isin(rows["mode"], ON_LOOP_MODES)
+        for number, slices in self.loops.items():
+            mine = np.flatnonzero(on_loop & (process == number))
+            at = slices.at(rows["start"][mine])
+            code[mine] = slices.code[at]
+            factor[mine] = self.warmth.of(slices.age[at])
+            # As of the slice that it is a part of.
+            length = slices.end[at] - slices.start[at]
+            factor[mine] = length / np.maximum(warm_ns(length, factor[mine]), 1)
+        return code, factor
 
     # --- Pools -----------------------------------------------------------------------------------
 
@@ -157,8 +199,8 @@ class _Observer:
     def _steps(
         self,
         index: int,
-        rows: list[tuple[int, ...]],
-        beside: list[tuple[int, ...]],
+        rows: list[Row],
+        beside: list[Row],
         marks: list[Mark],
     ) -> list[Step]:
         self._request = index
@@ -199,14 +241,16 @@ class _Observer:
         steps += [_marked(mark) for mark in todo[position:]]
         return steps
 
-    def _append(self, steps: list[Step], row: tuple[int, ...], start: int, end: int) -> None:
-        _, _, activity, mode, site, resource = row
+    def _append(self, steps: list[Step], row: Row, start: int, end: int) -> None:
+        _, _, activity, mode, site, resource, code, slower = row
         ns = end - start
         if ns <= 0:
             return
         if mode == Mode.WAIT or mode == Mode.THREAD_BLOCKED:
             if activity == LOOP_WAIT:
-                steps.append(Step(Kind.YIELD))
+                # After a wait, and at first, the engine queues for the loop by itself.
+                if any(step.kind in ON_LOOP for step in steps[-1:]):
+                    steps.append(Step(Kind.YIELD))
                 return
             if activity in self.queued:
                 return
@@ -219,9 +263,10 @@ class _Observer:
         elif mode == Mode.THREAD_CPU:
             steps.append(Step(Kind.THREAD, ns, activity, mode, site, resource))
         else:
-            steps.append(Step(Kind.LOOP, ns, activity, mode, site, resource))
+            ns = round(ns / slower)
+            steps.append(Step(Kind.LOOP, ns, activity, mode, site, resource, code=code))
 
-    def _beside(self, track: list[tuple[int, ...]]) -> list[Step]:
+    def _beside(self, track: list[Row]) -> list[Step]:
         steps: list[Step] = []
         for row in track:
             if row[3] == Mode.WAIT and row[2] in VAGUE:
@@ -334,12 +379,22 @@ class _Observer:
             start, end = union(mine["start"], mine["end"])
             waiting = Covered(rows["start"], rows["end"])
             hidden = waiting.within(end[:-1], start[1:])
+            hidden = self._warm_turns(hidden, start[1:])
             found.append(np.concatenate((hidden, np.zeros(len(mine) - len(hidden), np.int64))))
         if not found:
             return (DEFAULT_TURN_NS,)
         values = np.sort(np.concatenate(found))
         parts = np.array_split(values, min(TURNS, len(values)))
         return tuple(int(part.mean()) for part in parts if len(part))
+
+    def _warm_turns(self, hidden: Ints, until: Ints) -> Ints:
+        """Return what turns of the loop would have taken had there been others just before."""
+        seen = np.flatnonzero(hidden)
+        age = np.full(len(seen), AGES_NS[-1], np.int64)
+        age[1:] = until[seen][1:] - hidden[seen][1:] - until[seen][:-1]
+        hidden = hidden.copy()
+        hidden[seen] = warm_ns(hidden[seen], self.warmth.of(age))
+        return hidden
 
 
 def _marked(mark: Mark) -> Step:
@@ -348,9 +403,9 @@ def _marked(mark: Mark) -> Step:
     return Step(Kind.TAKE if mark.order == 1 else Kind.GIVE, ref=mark.pool)
 
 
-def _tracks(rows: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
+def _tracks(rows: list[Row]) -> list[list[Row]]:
     """Tell what was done beside the path apart: what follows without a hole is one line's."""
-    ends: dict[int, list[list[tuple[int, ...]]]] = {}
+    ends: dict[int, list[list[Row]]] = {}
     tracks = []
     for row in rows:
         waiting = ends.get(row[0])

@@ -72,7 +72,7 @@ class Open:
             return
         self.sent += 1
         script, kind, network_ns = self.draw()
-        engine.send(engine.now, script, kind, 0, network_ns)
+        engine.send(engine.now, script, kind, -1, network_ns)
         engine.at(engine.now + self.gap_ns(), self)
 
     def answered(self, engine: Engine, user: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from slowpath.simulate.warmth import Warmth
+
 
 @dataclass(frozen=True)
 class PoolSpec:
@@ -41,6 +43,7 @@ class System:
     Attributes:
         workers: processes, each with a loop, pools and a GIL of its own.
         cores: what all workers share; 0 for as many as they want.
+        warmth: how much slower a loop does work that it has not done for a while.
     """
 
     pools: tuple[PoolSpec, ...] = ()
@@ -48,3 +51,4 @@ class System:
     batches: tuple[BatchSpec, ...] = ()
     workers: int = 1
     cores: int = 0
+    warmth: Warmth = Warmth()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from slowpath.simulate.engine import Op, Script
 from slowpath.simulate.system import BatchSpec, PoolSpec, StationSpec, System
+from slowpath.simulate.warmth import TURN, Warmth
 
 
 class Kind(IntEnum):
@@ -41,6 +42,7 @@ class Step(NamedTuple):
         activity, mode, site, resource: as the ledger charges it; 0 where it does not apply.
         ref: by kind.
         inner: the steps of what is started beside.
+        code: which slice it is of, see `warmth`; 0 where that does not matter.
     """
 
     kind: int
@@ -51,6 +53,7 @@ class Step(NamedTuple):
     resource: int = 0
     ref: int = -1
     inner: tuple[Step, ...] = ()
+    code: int = 0
 
 
 Steps = tuple[Step, ...]
@@ -118,6 +121,8 @@ class Workload:
 
     Attributes:
         turns_ns: what the loop itself takes to let a task go on; dealt out one after the other.
+        warmth: how much slower work is that has not been done for a while; times of steps and
+            turns are warm.
     """
 
     behaviours: tuple[Behaviour, ...]
@@ -128,6 +133,7 @@ class Workload:
     workers: int = 1
     cores: int = 1
     turns_ns: tuple[int, ...] = (0,)
+    warmth: Warmth = Warmth()
     endpoints: tuple[str, ...] = ()
 
     def mapped(self, change: Callable[[Behaviour], Steps]) -> Workload:
@@ -181,6 +187,7 @@ class Workload:
             batches=self.batches,
             workers=self.workers,
             cores=self.cores if self.competes else 0,
+            warmth=self.warmth,
         )
 
     def scripts(self) -> list[Script]:
@@ -196,30 +203,31 @@ class Workload:
         self, steps: Iterable[Step], turns: Iterator[int]
     ) -> Iterator[tuple[int, Any, Any]]:
         # A request is taken in by the loop; its task begins a turn later.
-        yield Op.WORK, next(turns), 0
+        yield Op.WORK, next(turns), TURN
         yield Op.LEAVE, 0, 0
-        held = 0  # work of the slice under way that is not yet yielded
+        held = code = 0  # work of the slice under way that is not yet yielded
         for step in steps:
             kind = step.kind
             if kind == Kind.LOOP:
                 held += step.ns
+                code = code or step.code
                 continue
             if held:
-                yield Op.WORK, held, 0
-                held = 0
+                yield Op.WORK, held, code
+                held = code = 0
             if kind == Kind.BLOCKED:
                 yield Op.HOLD, step.ns, 0
             elif kind == Kind.WAIT:
                 shared = step.ref >= 0 and self.stations[step.ref].capacity > 0
                 yield Op.WAIT, step.ns, step.ref if shared else -1
                 # The answer is taken in by the loop; the task goes on a turn later.
-                yield Op.WORK, next(turns), 0
+                yield Op.WORK, next(turns), TURN
                 yield Op.LEAVE, 0, 0
             elif kind in (Kind.THREAD, Kind.FREE):
                 yield Op.BURN, step.ns, int(kind == Kind.THREAD)
             elif kind == Kind.YIELD:
                 yield Op.LEAVE, 0, 0
-                held = next(turns)
+                yield Op.WORK, next(turns), TURN
             elif kind == Kind.FORK:
                 yield Op.FORK, tuple(self._compiled(step.inner, turns)), 0
             elif kind == Kind.GATHER:
@@ -227,7 +235,7 @@ class Workload:
             else:
                 yield _PLAIN[kind], step.ref, 0
         if held:
-            yield Op.WORK, held, 0
+            yield Op.WORK, held, code
 
 
 def cycle_from(values: list[int], start: int) -> Iterator[int]:

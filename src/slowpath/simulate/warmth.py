@@ -1,0 +1,50 @@
+"""Code that has not run for a while runs cold; `cooling` learns from a recording by how much.
+
+Caches of the processor forget what the core did not do lately, be it that it waited or that it
+did something else. So the same slice of the same endpoint takes longer the longer ago it last
+ran: on an idle or a blocked loop easily twice as long as on one that is busy with its like. A
+cure that changes how often something runs changes that, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+#: How long ago the code ran is told in classes, each from its bound on.
+AGES_NS = (0, 30_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000)
+#: Longer work warms itself up: so much of it suffers.
+SUFFERS_NS = 1_000_000
+#: What the loop does by itself between two slices; slices have greater numbers.
+TURN = 1
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """By how much code runs slower, by how long ago it last ran: one factor for each age."""
+
+    factors: tuple[float, ...] = (1.0,) * len(AGES_NS)
+
+    def of(self, ages: Ints) -> Floats:
+        """Return the factors for ages, ns."""
+        table = np.array(self.factors)
+        found: Floats = table[np.searchsorted(AGES_NS, np.maximum(ages, 0), "right") - 1]
+        return found
+
+    @property
+    def matters(self) -> bool:
+        """Whether it makes a difference."""
+        return self.factors[-1] > 1.0
+
+
+def warm_ns(ns: Ints, factor: Floats) -> Ints:
+    """Return what work would have taken warm, of what it took."""
+    found: Ints = np.rint(
+        np.where(ns < factor * SUFFERS_NS, ns / factor, ns - (factor - 1) * SUFFERS_NS)
+    ).astype(np.int64)
+    return found
