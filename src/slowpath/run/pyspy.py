@@ -60,8 +60,8 @@ class PySpy:
         """
         command = [
             *(self._program, "record", "--pid", str(pid), "--subprocesses"),
-            # Not paused while it is looked at: the run measures how quick the app is.
-            *("--nonblocking", "--full-filenames", "--rate", str(RATE)),
+            # The app is paused for each look: without that a third of the stacks are torn.
+            *("--full-filenames", "--rate", str(RATE)),
             *("--format", "raw", "--output", str(self._raw), "--duration", "unlimited"),
         ]
         try:
