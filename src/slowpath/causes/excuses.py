@@ -30,9 +30,12 @@ _ASKS_FOR_A_LOOP = frozenset(
 # Generators of the standard library: the call itself reads nothing.
 _LAZY = frozenset(
     "pathlib.Path.walk pathlib.Path.iterdir pathlib.Path.glob pathlib.Path.rglob os.walk os.fwalk "
-    "glob.iglob".split()
+    "glob.iglob concurrent.futures.ThreadPoolExecutor.map "
+    "concurrent.futures.ProcessPoolExecutor.map".split()
 )
 _ACQUIRES = frozenset({"threading.Lock.acquire", "threading.RLock.acquire"})
+# What they may be told by their first argument.
+_MAY_NOT_WAIT = frozenset({"acquire", "get", "put", "wait", "join", "result"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _NO = (("c", False), ("c", None))
 
@@ -42,7 +45,8 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
     site, index = hops[-1]
     call = site.body.calls[index]
     return (
-        handed_over(graph, site, call.func)
+        _told_not_to_wait(call)
+        or handed_over(graph, site, call.func)
         or (primitive in _LAZY and not _taken_from(site, index))
         or (primitive in _ACQUIRES and _made_here(site, call))
         or any(_without_a_loop(*each) for each in hops)
@@ -85,6 +89,16 @@ def twins(name: str) -> tuple[str, ...]:
         bare = name.lstrip("_")
         return (f"_a{bare}", f"_async_{bare}", f"{name}_async")
     return (f"a{name}", f"async_{name}", f"{name}_async", f"aio_{name}")
+
+
+def _told_not_to_wait(call: Call) -> bool:
+    """`lock.acquire(blocking=False)`, `queue.get(False)`, `future.result(timeout=0)`."""
+    if call.name not in _MAY_NOT_WAIT:
+        return False
+    given = {call.keyword(name) for name in ("block", "blocking", "timeout")}
+    return bool(given & {("c", False), ("c", 0), ("c", 0.0)}) or (
+        bool(call.args) and call.args[0] in (("c", False), ("c", 0))
+    )
 
 
 def _taken_from(function: Function, index: int) -> bool:

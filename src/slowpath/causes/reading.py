@@ -11,7 +11,7 @@ from slowpath.causes.base import Cause, Entry, Finding, Hop
 from slowpath.causes.excuses import excused
 from slowpath.program.graph import CONFIDENCE, LIKELY, POSSIBLE, Graph, Reached
 from slowpath.program.knowledge import BURNS
-from slowpath.program.model import Function
+from slowpath.program.model import Body, Function, Stmt
 
 # One primitive under a helper that everybody calls is one defect, not a hundred.
 _WAYS_SHOWN = 5
@@ -123,6 +123,28 @@ def at_call(
         hops=((function, index),),
     )
     return replace(found, chain=(*found.chain, *map(hop, below))) if below else found
+
+
+def only_looked_into(body: Body, name: str, bound: Stmt) -> bool:
+    """Whether all that is done with a name is to read its attributes, items or elements."""
+    if "." in name or "[" in name or len(body.bindings.get(name, ())) != 1:
+        return False
+    seen = False
+    for stmt in body.stmts:
+        if stmt is bound:
+            continue
+        bare = stmt.reads.count(name) - stmt.reads.count(name + "[]")
+        if (
+            stmt.kind == "f"
+            and stmt.value == name
+            and body.blocks[stmt.block].kind in ("for", "comp")
+        ):
+            bare -= 1
+            seen = True
+        if bare > 0:
+            return False
+        seen = seen or any(r.startswith((name + ".", name + "[")) for r in stmt.reads)
+    return seen
 
 
 def reaching(graph: Graph, cause: Cause, effects: frozenset[str]) -> Iterator[Finding]:

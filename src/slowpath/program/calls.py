@@ -6,26 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from slowpath.program.implied import implied
 from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Call, Class, Function
 from slowpath.program.resolve import Program
+from slowpath.program.telling import COMMON, alike, of_standard_types
 from slowpath.program.values import Value, argument
+
+__all__ = ["CERTAIN", "COMMON", "CONFIDENCE", "LIKELY", "POSSIBLE", "Calls", "Edge"]
 
 CERTAIN, LIKELY, POSSIBLE = 2, 1, 0
 CONFIDENCE = ("possible", "likely", "certain")
 
 _MAX_DISPATCH = 4
-
-# Too common to tell a receiver by.
-COMMON = frozenset(
-    "get set add update pop items keys values append close open read write send run start stop "
-    "copy clear remove insert join split format name id execute commit save delete create load "
-    "dump call next count index search find match process handle connect register reset build "
-    "parse render emit notify wait flush put push submit result done cancel apply filter exists "
-    "setdefault extend encode decode strip lower upper replace is_set info debug error warning "
-    "exception dict json model_dump model_validate validate to_dict from_dict __init__ __call__ "
-    "__enter__ __exit__ __aenter__ __aexit__ list all first one refresh fetch query".split()
-)
 
 
 class Edge(NamedTuple):
@@ -78,6 +71,9 @@ class Calls:
                 # Of a pair of clients the one that can be awaited is meant.
                 found = [e for e in found if e.target is None or e.target.is_async]
             yield from found
+        for index, value in implied(program, function):
+            call = function.body.calls[index]
+            yield from self._targets(function, index, call, value, CERTAIN)
 
     def _targets(
         self,
@@ -205,7 +201,9 @@ class Calls:
     def _by_name(self, function: Function, index: int, call: Call) -> Iterator[Edge]:
         """A method of a receiver of unknown type: told by its name, if that is telling."""
         name = call.name
-        if len(name) < 6 or name in COMMON or (call.func.__class__ is str and "." not in call.func):
+        if len(name) < 6 or name in COMMON or name in of_standard_types():
+            return
+        if call.func.__class__ is str and "." not in call.func:
             return
         candidates = self.program.named(name)
         if not call.awaited and any(f.is_async for _, f in candidates):
@@ -213,9 +211,9 @@ class Calls:
         kept = [f for _, f in candidates if f.is_async == call.awaited and not f.is_stub]
         if not kept or len(kept) > 3 or len(candidates) > 6:
             return
-        confidence = LIKELY if len(kept) == 1 and "_" in name else POSSIBLE
         for target in kept:
-            yield Edge(index, target, None, "", confidence)
+            sure = len(kept) == 1 and "_" in name and (call.awaited or alike(call.func, target))
+            yield Edge(index, target, None, "", LIKELY if sure else POSSIBLE)
 
     def edges_at(self, function: Function, index: int) -> list[Edge]:
         """The edges of one call."""

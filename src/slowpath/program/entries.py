@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slowpath.program.extract import Ref
-from slowpath.program.model import Class, Function
+from slowpath.program.model import Call, Class, Function
 from slowpath.program.resolve import Program
 from slowpath.program.values import Value
 
@@ -14,11 +14,27 @@ _VIEW_METHODS = _HTTP_METHODS | {"dispatch", "on_connect", "on_receive", "on_dis
 
 
 _AROUND = frozenset({"middleware", "before_request", "after_request", "on_request", "on_response"})
+_TORNADO = frozenset({"on_message", "open", "on_close", "on_finish", "initialize"})
+_PROTOCOL = frozenset(
+    "data_received connection_made connection_lost eof_received datagram_received error_received "
+    "buffer_updated pipe_data_received process_exited".split()
+)
+# Where they take the function that the loop calls later.
+_CALLED_BY_LOOP = {
+    "call_soon": 0,
+    "call_soon_threadsafe": 0,
+    "call_later": 1,
+    "call_at": 1,
+    "add_reader": 1,
+    "add_writer": 1,
+    "add_signal_handler": 1,
+    "add_done_callback": 0,
+}
 
 
 def find_entries(program: Program) -> dict[Function, str]:
     """Every entry with its kind: route, websocket, dependency, middleware, lifespan, exception
-    handler, tool or resolver. Coroutine functions that nothing here names are not listed.
+    handler, tool, resolver or callback. Coroutine functions that nothing here names are not listed.
     """
     found: dict[Function, str] = {}
     for module in program.files:
@@ -30,6 +46,8 @@ def find_entries(program: Program) -> dict[Function, str]:
         for cls in module.classes.values():
             if cls.bases:
                 found.update(_view(program, cls))
+    for function in _called_by_loop(program):
+        found.setdefault(function, "callback")
     for function, kind in _registered(program):
         if function.is_async:
             found.setdefault(function, kind)
@@ -48,7 +66,10 @@ def _decorated(program: Program, function: Function) -> str:
         if knowledge.in_set("resolver_decorator", dotted):
             return "resolver"
         if knowledge.in_set("route_decorator", dotted):
-            return "route" if function.is_async else ""
+            inline = function.is_async or (
+                knowledge.in_set("inline_owner", dotted) and not _to_thread(scope, ref)
+            )
+            return "route" if inline else ""
         if target.__class__ is not str or "." not in target:
             continue
         owner, _, method = target.rpartition(".")
@@ -61,7 +82,7 @@ def _decorated(program: Program, function: Function) -> str:
         if method not in sets["route_method"] or not called:
             continue
         if _owned(program, value, "route_owner") or (not name and _looks_like_route(scope, ref)):
-            if not function.is_async:
+            if not function.is_async and not _owned(program, value, "inline_owner"):
                 continue  # a thread runs it
             if method.startswith("websocket"):
                 return "websocket"
@@ -69,16 +90,15 @@ def _decorated(program: Program, function: Function) -> str:
                 return "lifespan"
             if method == "exception_handler":
                 return "exception handler"
-            if method in (
-                "middleware",
-                "before_request",
-                "after_request",
-                "on_request",
-                "on_response",
-            ):
+            if method in _AROUND:
                 return "middleware"
             return "route"
     return ""
+
+
+def _to_thread(scope: Function, ref: Ref) -> bool:
+    """Whether a decorator is told to run a plain handler in a thread."""
+    return ref.__class__ is int and scope.body.calls[ref].keyword("sync_to_thread") == ("c", True)
 
 
 def _looks_like_route(scope: Function, ref: Ref) -> bool:
@@ -121,10 +141,16 @@ def _view(program: Program, cls: Class) -> Iterator[tuple[Function, str]]:
         if method is not None and method.is_async:
             yield method, "middleware"
     elif any(knowledge.in_set("view_base", each) for each in outside):
-        for name in cls.methods & _VIEW_METHODS:
+        inline = any(knowledge.in_set("inline_view_base", each) for each in outside)
+        for name in cls.methods & (_VIEW_METHODS | _TORNADO if inline else _VIEW_METHODS):
             method = cls.method(name)
-            if method is not None and method.is_async:
+            if method is not None and (method.is_async or inline):
                 yield method, "websocket" if name.startswith("on_") else "route"
+    elif any(knowledge.in_set("protocol_base", each) for each in outside):
+        for name in cls.methods & _PROTOCOL:
+            method = cls.method(name)
+            if method is not None:
+                yield method, "callback"
 
 
 def _registered(program: Program) -> Iterator[tuple[Function, str]]:
@@ -156,6 +182,28 @@ def _registered(program: Program) -> Iterator[tuple[Function, str]]:
                 lifespan = call.keyword("lifespan") if call.kwargs else None
                 if lifespan is not None:
                     yield from _function_of(program, function, lifespan, "lifespan")
+
+
+def _called_by_loop(program: Program) -> Iterator[Function]:
+    """Plain functions that the loop itself is told to call."""
+    for module in program.files:
+        for function in (module.body, *module.functions.values()):
+            if not function.mentions(*_CALLED_BY_LOOP):
+                continue
+            for call in function.body.calls:
+                position = _CALLED_BY_LOOP.get(call.name)
+                if position is None or len(call.args) <= position or _of_thread(function, call):
+                    continue
+                for each, _ in _function_of(program, function, call.args[position], ""):
+                    if not each.is_async:
+                        yield each
+
+
+def _of_thread(function: Function, call: Call) -> bool:
+    """Whether it is a thread's future that calls back, which it does in that thread."""
+    return call.name == "add_done_callback" and function.mentions(
+        "submit", "run_coroutine_threadsafe"
+    )
 
 
 def _function_of(

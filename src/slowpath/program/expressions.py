@@ -16,6 +16,7 @@ STARRED = 8  # passes *args or **kwargs, so an argument may be there without bei
 WITH = 16
 ARGUMENT = 32
 YIELDED = 64
+USED = 128  # its result is taken for a value: tested, looped over, or an attribute of it read
 
 ASYNC = 1
 GENERATOR = 2
@@ -23,6 +24,8 @@ AWAITS = 4
 STUB = 8  # the body is only a docstring, `pass`, `...` or `raise NotImplementedError`
 
 _TEXT = 80
+# What a coroutine object itself has.
+_OF_COROUTINES = frozenset({"close", "send", "throw", "cr_frame", "cr_code", "cr_running"})
 
 
 class Scope:
@@ -101,7 +104,10 @@ class Expressions:
             dotted: str = base.id + "." + attrs
             self.reads.append(dotted)
             return dotted
-        return (".", self.expr(base), attrs)
+        ref = self.expr(base)
+        if attrs.partition(".")[0] not in _OF_COROUTINES:
+            self._used(base, ref)
+        return (".", ref, attrs)
 
     def _call(self, node: ast.Call) -> int:
         func = self.expr(node.func)
@@ -147,6 +153,11 @@ class Expressions:
             for each in ref[1]:
                 self._flag(each, flag)
 
+    def _used(self, node: ast.expr, ref: Ref) -> None:
+        """Mark a call whose result is taken for a value where it stands."""
+        if node.__class__ is ast.Call:
+            self._flag(ref, USED)
+
     def _constant(self, node: ast.Constant) -> Ref:
         value = node.value
         if value.__class__ is str:
@@ -165,6 +176,8 @@ class Expressions:
         base = self.expr(node.value)
         if base.__class__ is str:
             self.reads.append(base + "[]")
+        else:
+            self._used(node.value, base)
         return ("[]", base, self.expr(node.slice))
 
     def _display(self, node: ast.Tuple | ast.List | ast.Set) -> Ref:
@@ -182,7 +195,7 @@ class Expressions:
         return ("d", values if len(values) <= 64 else ())
 
     def _if_expression(self, node: ast.IfExp) -> Ref:
-        self.expr(node.test)
+        self._used(node.test, self.expr(node.test))
         return ("|", (self.expr(node.body), self.expr(node.orelse)))
 
     def _bool_operation(self, node: ast.BoolOp) -> Ref:
@@ -221,11 +234,14 @@ class Expressions:
             self._open("acomp" if generator.is_async else "comp", generator.iter.lineno)
             if generator.is_async:
                 self.scope.flags |= AWAITS
+                self._flag(source, AWAITED)
+            else:
+                self._used(generator.iter, source)
             names: list[str] = []
             self._targets(generator.target, names)
             self._record("f", generator.iter.lineno, node.end_lineno, names, source)
             for test in generator.ifs:
-                self.expr(test)
+                self._used(test, self.expr(test))
         if node.__class__ is ast.DictComp:
             self.expr(node.key)
             value = self.expr(node.value)
@@ -235,9 +251,14 @@ class Expressions:
         return ("L", value)
 
     def _compare(self, node: ast.Compare) -> Ref:
-        self.expr(node.left)
+        identity = node.ops[0].__class__ in (ast.Is, ast.IsNot)
+        left = self.expr(node.left)
+        if not identity:
+            self._used(node.left, left)
         for operator, each in zip(node.ops, node.comparators, strict=True):
             ref = self.expr(each)
+            if not identity:
+                self._used(each, ref)
             if ref.__class__ is str and operator.__class__ in (ast.In, ast.NotIn):
                 self.reads.append(ref + "?")
         return None
@@ -245,7 +266,7 @@ class Expressions:
     def _joined(self, node: ast.JoinedStr) -> Ref:
         for each in node.values:
             if each.__class__ is ast.FormattedValue:
-                self.expr(each.value)
+                self._used(each.value, self.expr(each.value))
         first = node.values[0] if node.values else None
         if first.__class__ is ast.Constant:
             return ("s", first.value[:_TEXT])  # type: ignore[index]
@@ -258,7 +279,7 @@ class Expressions:
         return self.expr(node.value)
 
     def _unary(self, node: ast.UnaryOp) -> Ref:
-        self.expr(node.operand)
+        self._used(node.operand, self.expr(node.operand))
         return None
 
     def _walrus(self, node: ast.NamedExpr) -> Ref:

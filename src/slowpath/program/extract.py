@@ -35,6 +35,7 @@ from slowpath.program.expressions import (
     GENERATOR,
     STARRED,
     STUB,
+    USED,
     WITH,
     YIELDED,
     Expressions,
@@ -53,6 +54,7 @@ __all__ = [
     "GENERATOR",
     "STARRED",
     "STUB",
+    "USED",
     "WITH",
     "YIELDED",
     "Ref",
@@ -60,7 +62,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of the tuples.
-FORMAT = 6
+FORMAT = 7
 
 
 class Extractor(Expressions):
@@ -196,6 +198,7 @@ class Extractor(Expressions):
         current: ast.If = node
         while True:  # an `elif` is an `if` inside `else`; long ladders stay off the stack
             test = self.expr(current.test)
+            self._used(current.test, test)
             self._record("i", current.lineno, current.test.end_lineno, (), test)
             here = self.block
             self._nested("if", current.body, current.lineno)
@@ -219,6 +222,8 @@ class Extractor(Expressions):
         if is_async:
             self.scope.flags |= AWAITS
             self._flag(source, AWAITED)
+        else:
+            self._used(node.iter, source)
         outer = self._open("afor" if is_async else "for", node.lineno)
         self._record("f", node.lineno, node.iter.end_lineno, names, source)
         self.run(node.body)
@@ -227,7 +232,7 @@ class Extractor(Expressions):
 
     def _while(self, node: ast.While) -> None:
         outer = self._open("while", node.lineno)
-        self.expr(node.test)
+        self._used(node.test, self.expr(node.test))
         self._record("i", node.lineno, node.test.end_lineno, (), None)
         self.run(node.body)
         self.block = outer

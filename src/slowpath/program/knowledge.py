@@ -44,6 +44,7 @@ class Knowledge:
         self._under: dict[str, Primitive] = {}
         self._except: set[str] = set()
         self._alias: dict[str, str] = {}
+        self._any: dict[str, str] = {}
         self._returns: dict[str, str] = {}
         self._offload: dict[str, tuple[int, str]] = {}
         self._offload_methods: dict[str, tuple[int, str]] = {}
@@ -66,7 +67,11 @@ class Knowledge:
                     self._exact[name] = primitive
             self._except.update(expand(row.get("except", ())))
         for target, names in table.get("alias", {}).items():
-            self._alias.update(dict.fromkeys(expand(names), target))
+            for name in expand(names):
+                if name.endswith(".?"):
+                    self._any[name[:-2]] = target
+                else:
+                    self._alias[name] = target
         for target, names in table.get("returns", {}).items():
             self._returns.update(dict.fromkeys(expand(names), target))
         for position, names in table.get("offload", {}).items():
@@ -90,6 +95,20 @@ class Knowledge:
         """The name that the tables use for `dotted`."""
         return self._alias.get(dotted, dotted)
 
+    def attribute(self, owner: str, name: str) -> str:
+        """The name of `owner.name`; a class may give the same for any attribute it does not have.
+
+        A table says so with "?": `client.anything` is a database of that name.
+        """
+        dotted = f"{owner}.{name}"
+        found = self._alias.get(dotted)
+        if found is not None:
+            return found
+        return self._any.get(owner, dotted) if not self._has(dotted) else dotted
+
+    def _has(self, dotted: str) -> bool:
+        return dotted in self._exact or dotted in self._except or dotted in self._returns
+
     def returns(self, dotted: str) -> str | None:
         """What calling `dotted` gives, when it is not named after the call."""
         return self._returns.get(dotted)
@@ -102,8 +121,14 @@ class Knowledge:
         """The same for a method whose receiver is not known, such as `loop.run_in_executor`."""
         return self._offload_methods.get(name)
 
-    def primitive(self, dotted: str) -> Primitive | None:
-        """The blocking or computing primitive that `dotted` names, if it is one."""
+    def primitive(self, dotted: str, *, exact: bool = False) -> Primitive | None:
+        """The blocking or computing primitive that `dotted` names, if it is one.
+
+        Args:
+            exact: only if a table names it itself, not by a ".*" above it.
+        """
+        if exact:
+            return self._exact.get(dotted) or self._exact.get(shorten(dotted))
         if dotted not in self._primitives:
             self._primitives[dotted] = self._primitive(dotted)
         return self._primitives[dotted]

@@ -39,6 +39,11 @@ class Call(NamedTuple):
     def starred(self) -> bool:
         return bool(self.flags & extract.STARRED)
 
+    @property
+    def used(self) -> bool:
+        """Whether the result is taken for a value at once: tested, looped over, looked into."""
+        return bool(self.flags & extract.USED)
+
     def keyword(self, name: str) -> Ref:
         """The ref passed as `name=`, or None."""
         for key, ref in self.kwargs:
@@ -345,8 +350,11 @@ class Module:
         self.ignores = ignores or {}
         self.functions: dict[str, Function] = {}
         for each in functions:
-            # Of two definitions of one name (overloads, `if` branches) the fuller one is kept.
+            # Of two definitions of one name (overloads, `if` branches) the fuller one is kept;
+            # of a property the getter.
             known = self.functions.get(each[0])
+            if known is not None and any(_changes_property(ref) for ref in each[5]):
+                continue
             if known is None or len(each[9]) >= len(known._data):
                 self.functions[each[0]] = Function(self, each)
         self.classes: dict[str, Class] = {each[0]: Class(self, each) for each in classes}
@@ -364,3 +372,8 @@ class Module:
 
     def __repr__(self) -> str:
         return f"<module {self.name}>"
+
+
+def _changes_property(decorator: Ref) -> bool:
+    """`@name.setter` and `@name.deleter`."""
+    return decorator.__class__ is str and decorator.endswith((".setter", ".deleter"))

@@ -49,6 +49,8 @@ def external_result(program: Program, dotted: str, function: Function, call: Cal
             return program.attr(base, name[1])
         return None
     offload = knowledge.offload(dotted)
+    if offload is not None and dotted.endswith("Executor.submit"):
+        return ("ext", "concurrent.futures.Future")
     if offload is not None:
         position, _ = offload
         if len(call.args) > position:

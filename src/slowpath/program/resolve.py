@@ -17,6 +17,7 @@ __all__ = ["Program", "Value"]
 _MAX_DEPTH = 24
 _BUSY = object()
 _BUILTINS = frozenset(dir(builtins))
+_GENERICS = frozenset({"list", "dict", "set", "tuple", "frozenset", "type", "deque", "defaultdict"})
 
 
 class Program:
@@ -37,6 +38,7 @@ class Program:
         self._methods: dict[str, list[tuple[Class, Function]]] | None = None
         self._subclasses: dict[Class, list[Class]] | None = None
         self._globals: dict[tuple[str, str], Value | None] = {}
+        self._properties: frozenset[str] | None = None
         self._cut = False
 
     def _once(self, memo: dict[Any, Any], key: Any, compute: Callable[[], Value | None]) -> Any:
@@ -120,7 +122,7 @@ class Program:
             got = self.annotation(module.body, annotation) if annotation is not None else None
             if got is None and value is not None:
                 got = self.value(module.body, value)
-                if value.__class__ is tuple and value[0] == "[]":
+                if value.__class__ is tuple and value[0] == "[]" and _names_type(value[1]):
                     # An alias such as `SessionDep = Annotated[Session, Depends(get_session)]`.
                     alias = self.annotation(module.body, value)
                     got = ("type", alias) if alias is not None else got
@@ -201,7 +203,7 @@ class Program:
                     and index[1].__class__ is int
                 ):
                     return part(value, index[1])
-                return element(value)
+                return self._item(value)
             if tag == "|":
                 return union([self.value(function, each) for each in ref[1]])
             if tag == "t":
@@ -223,11 +225,18 @@ class Program:
                 return ("ext", f"builtins.{type(value).__name__}")
         return None
 
+    def _item(self, value: Value | None) -> Value | None:
+        """`value[key]`; what the items of an outside class are, the tables may know."""
+        got = element(value)
+        if got is not None and got[0] == "ext":
+            return ("ext", self.knowledge.alias(got[1]))
+        return got
+
     def _external_attrs(self, value: Value, rest: str) -> Value | None:
         dotted = f"{value[1]}.{rest}"
         if dotted in self.modules:
             return ("mod", self.modules[dotted])
-        return ("ext", self.knowledge.alias(dotted))
+        return self.attrs(value, rest)
 
     def attrs(self, value: Value | None, chain: str) -> Value | None:
         for name in chain.split("."):
@@ -242,7 +251,7 @@ class Program:
         if kind == "inst" or kind == "cls":
             return self.class_attr(value[1], name, bound=kind == "inst")
         if kind == "ext":
-            return ("ext", self.knowledge.alias(f"{value[1]}.{name}"))
+            return ("ext", self.knowledge.attribute(value[1], name))
         if kind == "mod":
             return self.module_member(value[1], name) or self.imported(value[1].name, name)
         if kind == "pkg":
@@ -304,6 +313,33 @@ class Program:
                         if isinstance(base, Class):
                             self._subclasses.setdefault(base, []).append(each)
         return self._subclasses.get(cls, [])
+
+    def working_properties(self) -> frozenset[str]:
+        """Names of properties, anywhere in the project, whose getters call something."""
+        if self._properties is None:
+            self._properties = frozenset(
+                function.name
+                for module in self.modules.values()
+                for function in module.functions.values()
+                if function.decorators
+                and function.cls is not None
+                and not function.is_async
+                and self.is_property(function)
+                and function.body.calls
+            )
+        return self._properties
+
+    def getter(self, cls: Class, name: str) -> Function | None:
+        """The getter of a property, inherited ones included; None for any other attribute."""
+        for each in self.mro(cls):
+            if isinstance(each, Class):
+                method = each.method(name)
+                if method is not None:
+                    plain = not method.is_async and self.is_property(method)
+                    return method if plain else None
+                if name in each.attrs or name in each.self_attrs:
+                    return None
+        return None
 
     def named(self, name: str) -> list[tuple[Class, Function]]:
         """Methods of this name anywhere in the project, for receivers of unknown type."""
@@ -491,3 +527,9 @@ class Program:
             name.rpartition(".")[2] in ("contextmanager", "asynccontextmanager")
             for name in self.decorator_names(function)
         )
+
+
+def _names_type(ref: Ref) -> bool:
+    """Whether what is indexed is a type by the look of it: `list[int]`, not `clients[0]`."""
+    last = ref.rpartition(".")[2] if ref.__class__ is str else ""
+    return (last[:1].isupper() and not last.isupper()) or last in _GENERICS

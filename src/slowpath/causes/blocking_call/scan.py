@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
-from slowpath.causes.blocking_call import CAUSE, hidden
+from slowpath.causes.blocking_call import CAUSE, hidden, untyped
 from slowpath.causes.reading import reaching
 from slowpath.program.graph import Graph
 from slowpath.program.knowledge import WAITS
@@ -23,3 +23,5 @@ def scan(graph: Graph) -> Iterator[Finding]:
     yield from hidden.run_in_place(graph, CAUSE)
     yield from hidden.offloaded_elsewhere(graph, CAUSE)
     yield from hidden.unknown_client(graph, CAUSE)
+    yield from untyped.plain_twins(graph, CAUSE)
+    yield from untyped.locks_across_awaits(graph, CAUSE)

@@ -1,4 +1,4 @@
-"""Calls of coroutine functions whose result is dropped."""
+"""Calls of coroutine functions whose result is dropped, or taken for what it would give."""
 
 from __future__ import annotations
 
@@ -6,43 +6,94 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.forgotten_await import CAUSE
-from slowpath.causes.reading import at_call
-from slowpath.program.graph import CERTAIN, LIKELY, POSSIBLE, Graph
-from slowpath.program.model import Function
+from slowpath.causes.reading import at_call, only_looked_into
+from slowpath.program import extract
+from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
+from slowpath.program.model import Body, Call, Function, Module
 
 # Decorators that leave a coroutine function one.
 _NEUTRAL = frozenset(
     "staticmethod classmethod abstractmethod override wraps retry final deprecated overload "
     "traced trace log_call timed typechecked validate_call".split()
 )
+_COROUTINES_OWN = ("close", "send", "throw", "cr_", "__")
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
-    knowledge = graph.program.knowledge
-    for function in graph.reached():
-        for edge in graph.edges(function):
-            call = function.body.calls[edge.site]
-            if not call.discarded or call.awaited:
-                continue
-            target = edge.target
-            if target is None:
-                asleep = edge.dotted in knowledge.sets["async_sleep"]
-                if asleep or knowledge.in_set("query", edge.dotted):
-                    yield at_call(
-                        graph, CAUSE, function, edge.site,
-                        f"{edge.dotted}(...) is not awaited, so it does nothing",
-                        confidence=min(edge.confidence, LIKELY) if not asleep else CERTAIN,
-                    )  # fmt: skip
-            elif target.is_async and not target.is_generator and _plain(graph, target):
-                others = [e.target for e in graph.edges_at(function, edge.site) if e.target]
-                if all(other.is_async for other in others) and edge.confidence > POSSIBLE:
-                    yield at_call(
-                        graph, CAUSE, function, edge.site,
-                        f"{target.label}(...) is a coroutine function; its call is not awaited, "
-                        "so it never runs",
-                        culprit=target.label,
-                        confidence=edge.confidence,
-                    )  # fmt: skip
+    """Yield such calls, on the loop or in a plain function beside coroutine functions."""
+    reached = dict.fromkeys(graph.reached())
+    for function in reached:
+        yield from _in(graph, function)
+    for module in graph.program.files:
+        names = _coroutine_functions(module)
+        if names:
+            for function in module.functions.values():
+                if not function.is_async and function not in reached and function.mentions(*names):
+                    yield from _in(graph, function)
+
+
+def _coroutine_functions(module: Module) -> tuple[str, ...]:
+    return tuple({each.name for each in module.functions.values() if each.is_async})
+
+
+def _in(graph: Graph, function: Function) -> Iterator[Finding]:
+    body = function.body
+    for edge in graph.edges(function):
+        call = body.calls[edge.site]
+        if call.awaited or call.deferred or edge.confidence == POSSIBLE:
+            continue
+        how = _misused(body, call, edge.site)
+        if not how or not _gives_coroutine(graph, function, edge):
+            continue
+        name = edge.target.label if edge.target is not None else edge.dotted
+        yield at_call(
+            graph, CAUSE, function, edge.site,
+            f"{name}(...) gives a coroutine; {how}",
+            culprit=name,
+            confidence=edge.confidence if how.startswith("it is not") else LIKELY,
+        )  # fmt: skip
+
+
+def _misused(body: Body, call: Call, index: int) -> str:
+    """What is done with the result that only makes sense of what it would give, as a sentence."""
+    if call.discarded:
+        return "it is not awaited, so it never runs"
+    if call.used:
+        return "it is taken for its result without await"
+    if call.flags & (extract.ARGUMENT | extract.WITH | extract.YIELDED):
+        return ""
+    position = body.stmt_of(index)
+    if position >= len(body.stmts):
+        return ""
+    stmt = body.stmts[position]
+    if stmt.kind != "a" or stmt.value != index or len(stmt.writes) != 1:
+        return ""
+    name = stmt.writes[0]
+    if not only_looked_into(body, name, stmt) or _as_coroutine(body, name):
+        return ""
+    return f"{name} is taken for its result without await"
+
+
+def _as_coroutine(body: Body, name: str) -> bool:
+    """Whether something is read from the name that a coroutine itself has."""
+    prefix = name + "."
+    return any(
+        read.startswith(prefix) and read[len(prefix) :].startswith(_COROUTINES_OWN)
+        for stmt in body.stmts
+        for read in stmt.reads
+    )
+
+
+def _gives_coroutine(graph: Graph, function: Function, edge: Edge) -> bool:
+    """Whether every function that the call may lead to gives a coroutine."""
+    for each in graph.edges_at(function, edge.site):
+        target = each.target
+        if target is None:
+            if not graph.program.knowledge.in_set("coroutine", each.dotted):
+                return False
+        elif not target.is_async or target.is_generator or not _plain(graph, target):
+            return False
+    return True
 
 
 def _plain(graph: Graph, target: Function) -> bool:
