@@ -29,9 +29,12 @@ _OF_COROUTINES = frozenset({"close", "send", "throw", "cr_frame", "cr_code", "cr
 
 
 class Scope:
-    """What is gathered for one function, or for the module's own body."""
+    """What is gathered for one function, or for the module's own body.
 
-    __slots__ = ("blocks", "calls", "flags", "imports", "parent", "qual", "stmts")
+    `number` tells definitions of one name apart, in the order in which they are written.
+    """
+
+    __slots__ = ("blocks", "calls", "flags", "imports", "number", "parent", "qual", "stmts")
 
     def __init__(self, qual: str, parent: Scope | None) -> None:
         self.qual = qual
@@ -41,6 +44,7 @@ class Scope:
         self.stmts: list[tuple[Any, ...]] = []
         self.blocks: list[tuple[int, str, int, int]] = [(-1, "body", 0, -1)]
         self.flags = 0
+        self.number = 0
 
     def body(self) -> bytes:
         return marshal.dumps(

@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of the tuples.
-FORMAT = 7
+FORMAT = 8
 
 
 class Extractor(Expressions):
@@ -72,6 +72,7 @@ class Extractor(Expressions):
         super().__init__()
         self.package = module if is_package else module.rpartition(".")[0]
         self.functions: list[tuple[Any, ...]] = []
+        self.definitions: dict[str, int] = {}
         self.classes: list[tuple[Any, ...]] = []
         self.stars: list[str] = []
         self.assigns: list[tuple[str, Ref, Ref]] = []
@@ -162,7 +163,9 @@ class Extractor(Expressions):
             for name in names:
                 attr = name[len(prefix) :]
                 if name.startswith(prefix) and "." not in attr:
-                    self.owner["self"].append((attr, self.scope.qual, annotation, value))
+                    self.owner["self"].append(
+                        (attr, self.scope.qual, annotation, value, self.scope.number)
+                    )
 
     def _augmented(self, node: ast.AugAssign) -> None:
         value = self.expr(node.value)
@@ -328,10 +331,13 @@ class Extractor(Expressions):
         cls, owner = self.cls, self.owner
         prefix = cls["qual"] if cls is not None else outer.qual
         qual = f"{prefix}.{node.name}" if prefix else node.name
+        part = _part_of_property(decorators)
+        qual += part  # beside the getter, which has the plain name
         scope = Scope(qual, outer)
+        scope.number = self.definitions[qual] = self.definitions.get(qual, -1) + 1
         if node.__class__ is ast.AsyncFunctionDef:
             scope.flags |= ASYNC
-        if cls is not None:
+        if cls is not None and not part:
             cls["methods"].append(node.name)
         saved = (self.block, self.reads, self.deferred, self.self_name)
         self.scope, self.block, self.cls, self.reads, self.deferred = scope, 0, None, [], 0
@@ -386,6 +392,14 @@ class Extractor(Expressions):
                 self.scope.qual,
             )
         )
+
+
+def _part_of_property(decorators: tuple[Ref, ...]) -> str:
+    """ ".setter" for `@name.setter`, and so on; "" for any other function."""
+    for each in decorators:
+        if each.__class__ is str and each.endswith((".setter", ".deleter")):
+            return "." + str(each).rpartition(".")[2]
+    return ""
 
 
 def _is_stub(body: list[ast.stmt]) -> bool:

@@ -279,7 +279,7 @@ class Class:
         "self_attrs",
     )
 
-    def __init__(self, module: Module, record: tuple[Any, ...]) -> None:
+    def __init__(self, module: Module, record: tuple[Any, ...], kept: dict[str, int]) -> None:
         self.module = module
         self.qual: str = record[0]
         self.line: int = record[1]
@@ -292,8 +292,10 @@ class Class:
             self.attrs[name] = (annotation, value)
         self.methods: frozenset[str] = frozenset(record[7])
         self.self_attrs: dict[str, list[tuple[str, Ref, Ref]]] = {}
-        for name, method, annotation, value in record[8]:
-            self.self_attrs.setdefault(name, []).append((method, annotation, value))
+        for name, method, annotation, value, number in record[8]:
+            # Values are numbers of calls: those of a definition that is not kept mean nothing.
+            if kept[method] == number:
+                self.self_attrs.setdefault(name, []).append((method, annotation, value))
         self.parent: str = record[9]
         self.memo: dict[Any, Any] = {}
 
@@ -349,15 +351,16 @@ class Module:
         self.lines = lines
         self.ignores = ignores or {}
         self.functions: dict[str, Function] = {}
+        seen: dict[str, int] = {}
+        kept: dict[str, int] = {}
         for each in functions:
-            # Of two definitions of one name (overloads, `if` branches) the fuller one is kept;
-            # of a property the getter.
+            number = seen[each[0]] = seen.get(each[0], -1) + 1
+            # Of two definitions of one name (overloads, `if` branches) the fuller one is kept.
             known = self.functions.get(each[0])
-            if known is not None and any(_changes_property(ref) for ref in each[5]):
-                continue
             if known is None or len(each[9]) >= len(known._data):
                 self.functions[each[0]] = Function(self, each)
-        self.classes: dict[str, Class] = {each[0]: Class(self, each) for each in classes}
+                kept[each[0]] = number
+        self.classes: dict[str, Class] = {each[0]: Class(self, each, kept) for each in classes}
         self.imports: dict[str, tuple[str, str | None]] = imports
         self.stars: tuple[str, ...] = stars
         self.assigns: dict[str, list[tuple[Ref, Ref]]] = {}
@@ -372,8 +375,3 @@ class Module:
 
     def __repr__(self) -> str:
         return f"<module {self.name}>"
-
-
-def _changes_property(decorator: Ref) -> bool:
-    """`@name.setter` and `@name.deleter`."""
-    return decorator.__class__ is str and decorator.endswith((".setter", ".deleter"))

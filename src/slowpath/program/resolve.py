@@ -366,6 +366,8 @@ class Program:
         )
 
     def _callee(self, function: Function, index: int) -> Value | None:
+        if index >= len(function.body.calls):
+            return None  # of another definition under this name
         func = function.body.calls[index].func
         if func.__class__ is tuple and func[0] == "." and func[1].__class__ is int:
             inner = function.body.calls[func[1]]
@@ -393,8 +395,14 @@ class Program:
         return self._once(  # type: ignore[no-any-return]
             function.memo,
             ("r", index),
-            lambda: self.result(self.callee(function, index), function, function.body.calls[index]),
+            lambda: self._call_result(function, index),
         )
+
+    def _call_result(self, function: Function, index: int) -> Value | None:
+        target = self.callee(function, index)
+        if target is None:
+            return None
+        return self.result(target, function, function.body.calls[index])
 
     def result(self, target: Value | None, function: Function, call: Call) -> Value | None:
         """What calling `target` gives; awaiting it is taken for granted."""

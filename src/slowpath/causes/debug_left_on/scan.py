@@ -23,6 +23,7 @@ _SWITCHES = {
     "sanic.Sanic.run": ("debug", "auto_reload"),
     "quart.Quart.run": ("debug",),
 }
+_ON = (("c", True), ("s", "debug"))
 _NAMES = ("echo", "debug", "reload", "set_debug")
 
 
@@ -34,17 +35,17 @@ def scan(graph: Graph) -> Iterator[Finding]:
 
 def _in(graph: Graph, function: Function) -> Iterator[Finding]:
     for index, call in enumerate(function.body.calls):
-        if not any(value == ("c", True) for _, value in call.kwargs) and call.name != "set_debug":
+        if not any(value in _ON for _, value in call.kwargs) and call.name != "set_debug":
             continue
         value = graph.program.callee(function, index)
         if call.name == "set_debug":
-            if call.args == (("c", True),) and call.func.__class__ is str:
+            if call.args == (("c", True),):
                 yield _finding(graph, function, index, "set_debug(True)")
             continue
         if value is None or value[0] != "ext":
             continue
         for name in _SWITCHES.get(value[1], ()):
-            if call.keyword(name) == ("c", True):
+            if call.keyword(name) in _ON:
                 yield _finding(graph, function, index, f"{value[1]}({name}=True)")
 
 

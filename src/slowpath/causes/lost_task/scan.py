@@ -9,9 +9,10 @@ from slowpath.causes.lost_task import CAUSE
 from slowpath.causes.reading import at_call
 from slowpath.program.extract import Ref
 from slowpath.program.graph import CERTAIN, LIKELY, Graph
-from slowpath.program.model import Function
+from slowpath.program.model import Body, Function
 
 _MAKERS = frozenset({"create_task", "ensure_future"})
+_OBSERVERS = frozenset({"add_done_callback", "set_name"})
 _GROUPS = ("group", "tg", "nursery", "taskgroup", "supervisor", "manager", "runner")
 
 
@@ -47,12 +48,14 @@ def _lost(graph: Graph, function: Function, index: int) -> str:
     call = body.calls[index]
     if call.awaited or call.deferred:
         return ""
-    if call.discarded:
+    if call.discarded or _only_observed(body, index):
         return "the task is started and dropped; the loop alone does not keep it alive"
     position = body.stmt_of(index)
     if position >= len(body.stmts):
         return ""
     stmt = body.stmts[position]
+    if stmt.kind == "e" and stmt.value == ("L", index):
+        return "the tasks are started and dropped; the loop alone does not keep them alive"
     if stmt.kind == "a" and stmt.value == index and len(stmt.writes) == 1:
         name = stmt.writes[0]
         if "." in name or "[" in name or _used(function, name):
@@ -71,12 +74,22 @@ def _lost(graph: Graph, function: Function, index: int) -> str:
     return ""
 
 
+def _only_observed(body: Body, index: int) -> bool:
+    """`create_task(f()).add_done_callback(g)`: a callback keeps no task alive."""
+    return any(
+        call.discarded and call.func == (".", index, call.name) and call.name in _OBSERVERS
+        for call in body.calls
+    )
+
+
 def _used(function: Function, name: str) -> bool:
+    """Whether somebody holds or asks the task later; callbacks hang on it and do not hold it."""
     prefix = name + "."
+    observed = {prefix + each for each in _OBSERVERS}
     qual = function.qual + "."
     inner = [f for q, f in function.module.functions.items() if q.startswith(qual)]
     return any(
-        read == name or read.startswith((prefix, name + "["))
+        (read == name or read.startswith((prefix, name + "["))) and read not in observed
         for each in (function, *inner)
         for stmt in each.body.stmts
         for read in stmt.reads

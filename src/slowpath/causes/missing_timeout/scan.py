@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.missing_timeout import CAUSE
 from slowpath.causes.reading import at_call
+from slowpath.program.extract import Ref
 from slowpath.program.graph import CERTAIN, LIKELY, Graph
 from slowpath.program.model import Function, Module
 
@@ -15,6 +16,9 @@ _PACKAGES = frozenset(
     "httpx aiohttp curl_cffi".split()
 )
 _OFF_SWITCHES = frozenset({"httpx.AsyncClient", "httpx.Client", "aiohttp.ClientSession"})
+_VERBS = frozenset("get post put patch delete head options request stream send ws_connect".split())
+# Timeouts made of nothing; what else they are given, sets a limit of another kind.
+_ENDLESS = {"httpx.Timeout": (), "aiohttp.ClientTimeout": ("total",)}
 # `urlopen(url, data, timeout)` and the like: how many positional arguments reach the timeout.
 _POSITION = {"urllib.request.urlopen": 3, "socket.create_connection": 2, "smtplib.SMTP": 4}
 
@@ -41,12 +45,14 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
         dotted = edge.dotted
         if edge.target is not None or call.starred:
             continue
-        if dotted in _OFF_SWITCHES:
-            if call.keyword("timeout") == ("c", None):
+        owner, _, verb = dotted.rpartition(".")
+        if dotted in _OFF_SWITCHES or (owner in _OFF_SWITCHES and verb in _VERBS):
+            if _endless(graph, function, call.keyword("timeout")):
+                each = "every call" if dotted in _OFF_SWITCHES else "the call"
                 yield at_call(
                     graph, CAUSE, function, edge.site,
-                    f"{dotted}(timeout=None) lets every call wait for ever",
-                    culprit=dotted, confidence=CERTAIN,
+                    f"{dotted}(timeout=None) lets {each} wait for ever",
+                    culprit=dotted, confidence=CERTAIN if dotted in _OFF_SWITCHES else LIKELY,
                 )  # fmt: skip
             continue
         if not knowledge.in_set("no_timeout", dotted) or call.awaited:
@@ -62,3 +68,20 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
             culprit=dotted,
             confidence=min(edge.confidence, LIKELY),
         )  # fmt: skip
+
+
+def _endless(graph: Graph, function: Function, given: Ref) -> bool:
+    """`None`, or a timeout object made of nothing else."""
+    if given == ("c", None):
+        return True
+    if not isinstance(given, int) or isinstance(given, bool):
+        return False
+    call = function.body.calls[given]
+    value = graph.program.callee(function, given)
+    if value is None or value[0] != "ext" or value[1] not in _ENDLESS or call.starred:
+        return False
+    names = (*_ENDLESS[value[1]], "timeout")
+    nothing = all(ref == ("c", None) for ref in call.args) and all(
+        name in names and ref == ("c", None) for name, ref in call.kwargs
+    )
+    return nothing and bool(call.args or call.kwargs)
