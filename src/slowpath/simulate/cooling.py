@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from slowpath.ledger import Ledger
 from slowpath.recording import Recording
 from slowpath.simulate.warmth import AGES_NS, SUFFERS_NS, TURN, Warmth
 
@@ -15,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 #: A class of ages is known from so many slices on.
-ENOUGH = 20
+ENOUGH = 10
 #: A slice that takes so many times what its like take was interrupted, and tells nothing more.
 INTERRUPTED = 3.0
 ROUNDS = 8
@@ -28,12 +27,15 @@ class Slices:
     Attributes:
         code: which code it is: the n-th slice of an endpoint or of a kind of task.
         age: since when it last ran, ns.
+        telling: whether it tells how code cools: of later slices of a line one does not know
+            whether they are the same code each time, or repeat what ran just before.
     """
 
     start: Ints
     end: Ints
     code: Ints
     age: Ints
+    telling: npt.NDArray[np.bool_]
 
     def at(self, times: Ints) -> Ints:
         """Return the positions of the slices in which these times lie."""
@@ -41,25 +43,29 @@ class Slices:
         return found
 
 
-def slices_by_loop(ledger: Ledger) -> dict[int, Slices]:
+def slices_by_loop(recording: Recording) -> dict[int, Slices]:
     """Return the slices of each process's loop."""
-    recording = ledger.recording
     rows = recording.slices
     jobs = np.array([line.id for line in recording.lines.values() if line.is_job], np.int64)
     rows = rows[~np.isin(rows["line"], jobs)]
-    code = _codes(ledger, recording, rows["line"])
+    code, nth = _codes(recording, rows["line"])
+    telling = (nth == 0) & (rows["end"] - rows["start"] < SUFFERS_NS)
     found = {}
     for process in np.unique(rows["line"] >> 32).tolist():
         mine = np.flatnonzero(rows["line"] >> 32 == process)
         mine = mine[np.argsort(rows["start"][mine], kind="stable")]
         start, end, codes = rows["start"][mine], rows["end"][mine], code[mine]
-        found[process] = Slices(start, end, codes, _ages(start, end, codes))
+        found[process] = Slices(start, end, codes, _ages(start, end, codes), telling[mine])
     return found
 
 
-def _codes(ledger: Ledger, recording: Recording, lines: Ints) -> Ints:
+def _codes(recording: Recording, lines: Ints) -> tuple[Ints, Ints]:
     """Number the code of slices: what their lines run, and the how-manieth of its line each is."""
-    own = {request.line: int(ledger.endpoint_of[i]) for i, request in enumerate(ledger.requests)}
+    routes: dict[tuple[str, str], int] = {}
+    own = {
+        request.line: routes.setdefault((request.method, request.route), len(routes))
+        for request in recording.requests
+    }
     distinct, first, which = np.unique(lines, return_index=True, return_inverse=True)
     runs = np.array(
         [
@@ -75,11 +81,12 @@ def _codes(ledger: Ledger, recording: Recording, lines: Ints) -> Ints:
     # Rows come sorted by line and start.
     nth = np.arange(len(lines)) - first[which]
     _, code = np.unique(np.stack((runs[which], nth)), axis=1, return_inverse=True)
-    found: Ints = code.reshape(-1) + TURN + 1
-    return found
+    return code.reshape(-1) + TURN + 1, nth
 
 
 def _ages(start: Ints, end: Ints, code: Ints) -> Ints:
+    """Return how long ago each code ran; what comes late in a long slice cools what came first."""
+    end = np.minimum(end, start + SUFFERS_NS)
     order = np.lexsort((start, code))
     ages = np.full(len(start), AGES_NS[-1], np.int64)
     again = code[order][1:] == code[order][:-1]
@@ -95,12 +102,11 @@ def learned(loops: dict[int, Slices]) -> Warmth:
     """
     if not loops:
         return Warmth()
-    length, code, age = (
-        np.concatenate(parts)
-        for parts in zip(*((s.end - s.start, s.code, s.age) for s in loops.values()), strict=True)
-    )
-    short = length < SUFFERS_NS
-    length, code, age = length[short].astype(np.float64), code[short], age[short]
+    parts = [
+        ((s.end - s.start)[s.telling].astype(np.float64), s.code[s.telling], s.age[s.telling])
+        for s in loops.values()
+    ]
+    length, code, age = (np.concatenate(part) for part in zip(*parts, strict=True))
     if not len(length):
         return Warmth()
     _, code = np.unique(code, return_inverse=True)

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Protocol
 
 from slowpath.simulate.parts import Batch, Cpu, Pool, Station
 from slowpath.simulate.system import System
-from slowpath.simulate.warmth import AGES_NS, SUFFERS_NS
+from slowpath.simulate.warmth import AGES_NS
 
 NEVER_NS = 1 << 62
 
@@ -331,7 +331,7 @@ class _Worker:
         now = self.engine.now
         age = now - self.ran.get(code, -NEVER_NS)
         factor = self.warmth.factors[bisect_right(AGES_NS, age) - 1] if age > 0 else 1.0
-        ns += round(min(ns, SUFFERS_NS) * (factor - 1))
+        ns = round(ns * factor)
         self.ran[code] = now + ns
         return ns
 

@@ -19,7 +19,7 @@ from slowpath.simulate.contention import (
     union,
 )
 from slowpath.simulate.cooling import learned, slices_by_loop
-from slowpath.simulate.warmth import AGES_NS, warm_ns
+from slowpath.simulate.warmth import AGES_NS, SUFFERS_NS
 from slowpath.simulate.workload import (
     ON_LOOP,
     Behaviour,
@@ -50,6 +50,7 @@ DATABASE = frozenset(ACTIVITIES[name] for name in ("sql", "fetch", "transaction"
 DATABASE_NAME = "database"
 REMOTE = frozenset(ACTIVITIES[name] for name in ("http", "cache"))
 ON_LOOP_MODES = (Mode.CPU, Mode.BLOCKED, Mode.GIL)
+GC = ACTIVITIES["gc"]
 LOOP_WAIT = ACTIVITIES["loop_wait"]
 CONNECT = ACTIVITIES["connect"]
 #: Waits whose reason is another task of the same request; beside the path they say nothing.
@@ -92,7 +93,7 @@ class _Observer:
         self._station_numbers: dict[str, int] = {}
         self._stays: dict[int, list[tuple[int, int, int, int]]] = {}
         self._request = 0
-        self.loops = slices_by_loop(ledger)
+        self.loops = slices_by_loop(self.recording)
         self.warmth = learned(self.loops)
 
     def workload(self) -> Workload:
@@ -145,15 +146,18 @@ class _Observer:
         code, factor = np.zeros(len(rows), np.int64), np.ones(len(rows))
         served_by = np.array([request.process for request in self.ledger.requests], np.int64)
         process = served_by[rows["request"]]
-        on_loop = np.isin(rows["mode"], ON_LOOP_MODES)
+        on_loop = np.isin(rows["mode"], ON_LOOP_MODES) & (rows["activity"] != GC)
         for number, slices in self.loops.items():
             mine = np.flatnonzero(on_loop & (process == number))
             at = slices.at(rows["start"][mine])
+            _, which = np.unique(
+                np.stack((at, rows["activity"][mine])), axis=1, return_inverse=True
+            )
+            which = which.reshape(-1)
+            stretch = np.bincount(which, rows["end"][mine] - rows["start"][mine])[which]
+            mine, at = mine[stretch < SUFFERS_NS], at[stretch < SUFFERS_NS]
             code[mine] = slices.code[at]
             factor[mine] = self.warmth.of(slices.age[at])
-            # As of the slice that it is a part of.
-            length = slices.end[at] - slices.start[at]
-            factor[mine] = length / np.maximum(warm_ns(length, factor[mine]), 1)
         return code, factor
 
     # --- Pools -----------------------------------------------------------------------------------
@@ -393,7 +397,7 @@ class _Observer:
         age = np.full(len(seen), AGES_NS[-1], np.int64)
         age[1:] = until[seen][1:] - hidden[seen][1:] - until[seen][:-1]
         hidden = hidden.copy()
-        hidden[seen] = warm_ns(hidden[seen], self.warmth.of(age))
+        hidden[seen] = np.rint(hidden[seen] / self.warmth.of(age))
         return hidden
 
 

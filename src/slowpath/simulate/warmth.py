@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 #: How long ago the code ran is told in classes, each from its bound on.
 AGES_NS = (0, 30_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000)
-#: Longer work warms itself up: so much of it suffers.
+#: A longer stretch of work goes over data of its own, and is as slow at any time.
 SUFFERS_NS = 1_000_000
 #: What the loop does by itself between two slices; slices have greater numbers.
 TURN = 1
@@ -40,11 +40,3 @@ class Warmth:
     def matters(self) -> bool:
         """Whether it makes a difference."""
         return self.factors[-1] > 1.0
-
-
-def warm_ns(ns: Ints, factor: Floats) -> Ints:
-    """Return what work would have taken warm, of what it took."""
-    found: Ints = np.rint(
-        np.where(ns < factor * SUFFERS_NS, ns / factor, ns - (factor - 1) * SUFFERS_NS)
-    ).astype(np.int64)
-    return found

@@ -208,13 +208,13 @@ class Workload:
         held = code = 0  # work of the slice under way that is not yet yielded
         for step in steps:
             kind = step.kind
-            if kind == Kind.LOOP:
-                held += step.ns
-                code = code or step.code
-                continue
-            if held:
+            if held and (kind != Kind.LOOP or bool(code) != bool(step.code)):
                 yield Op.WORK, held, code
-                held = code = 0
+                held = 0
+            if kind == Kind.LOOP:
+                code = code if held else step.code
+                held += step.ns
+                continue
             if kind == Kind.BLOCKED:
                 yield Op.HOLD, step.ns, 0
             elif kind == Kind.WAIT:
