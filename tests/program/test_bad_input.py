@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,22 @@ def test_a_folder_beneath_a_link_is_read_as_the_folder_itself(tmp_path: Path) ->
     seen = [scan(tmp_path / name).findings for name in ("real", "link")]
     assert [each.line for each in seen[0]] == [2]
     assert seen[0] == seen[1]
+
+
+def test_a_setter_that_stores_the_result_of_a_call(tmp_path: Path) -> None:
+    text = """\
+        class Box:
+            @property
+            def item(self):
+                return self._item
+
+            @item.setter
+            def item(self, value):
+                self.check(value)
+                self._item = self.wrap(value)
+
+            async def close(self):
+                self._item.close()
+        """
+    (tmp_path / "box.py").write_text(textwrap.dedent(text))
+    assert scan(tmp_path).errors == []
