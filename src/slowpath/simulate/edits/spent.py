@@ -1,0 +1,166 @@
+"""Edits of where time is spent: elsewhere, less of it, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from slowpath.simulate.edits.base import matched, rewritten
+from slowpath.simulate.workload import (
+    ON_LOOP,
+    TIMED,
+    Kind,
+    Pool,
+    Step,
+    Steps,
+    Where,
+    Workload,
+)
+
+
+@dataclass(frozen=True)
+class Overlapped:
+    """What blocked the loop becomes a wait in which others run: an async twin of the call.
+
+    Attributes:
+        call_ns: what the twin computes on the loop for each call.
+    """
+
+    where: Where
+    call_ns: int = 0
+
+    def apply(self, workload: Workload) -> Workload:
+        def change(steps: Steps) -> Iterator[Step]:
+            inside = False
+            for step in steps:
+                here = step.kind == Kind.BLOCKED and step in self.where
+                if here and not inside and self.call_ns:
+                    yield Step(Kind.LOOP, self.call_ns)
+                inside = here or (inside and step.kind not in TIMED)
+                yield step._replace(kind=Kind.WAIT, ref=-1) if here else step
+
+        return rewritten(workload, change)
+
+
+@dataclass(frozen=True)
+class Offloaded:
+    """Work leaves the loop for a pool of threads or processes.
+
+    Attributes:
+        pool: its name; it is added with `size` places if there is none.
+        needs_gil: it still competes with the loop for the interpreter: pure Python in a thread.
+        handover_ns: what it costs the loop to hand the work over and to take the result.
+    """
+
+    where: Where
+    pool: str
+    size: int
+    needs_gil: bool = False
+    handover_ns: int = 100_000
+
+    def apply(self, workload: Workload) -> Workload:
+        workload, pool = workload.with_pool(Pool(self.pool, "threads", self.size))
+        kind = Kind.THREAD if self.needs_gil else Kind.FREE
+
+        def change(steps: Steps) -> Iterator[Step]:
+            inside = False
+            for step, mine in zip(steps, matched(steps, self.where), strict=True):
+                here = mine and step.kind in ON_LOOP
+                if here and not inside:
+                    yield Step(Kind.LOOP, self.handover_ns)
+                    yield Step(Kind.TAKE, ref=pool)
+                elif inside and not here:
+                    yield Step(Kind.GIVE, ref=pool)
+                inside = here
+                if not here:
+                    yield step
+                elif step.kind == Kind.BLOCKED:
+                    yield step._replace(kind=Kind.WAIT, ref=-1)
+                else:
+                    yield step._replace(kind=kind)
+            if inside:
+                yield Step(Kind.GIVE, ref=pool)
+
+        return rewritten(workload, change)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """What is done there takes `factor` times as long; 0 leaves it out.
+
+    Attributes:
+        at_most_ns: and no longer than this; 0 for no bound.
+    """
+
+    where: Where
+    factor: float
+    at_most_ns: int = 0
+
+    def apply(self, workload: Workload) -> Workload:
+        def change(steps: Steps) -> Iterator[Step]:
+            left_out = False
+            for step, mine in zip(steps, matched(steps, self.where), strict=True):
+                if not mine:
+                    left_out = left_out and step.kind not in TIMED
+                    if not (left_out and step.kind == Kind.YIELD):
+                        yield step
+                elif self.factor <= 0:
+                    left_out = True  # and so are the loop's turns after it
+                else:
+                    ns = step.ns * self.factor
+                    if self.at_most_ns:
+                        ns = min(ns, self.at_most_ns)
+                    yield step._replace(ns=round(ns))
+
+        return rewritten(workload, change)
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A share of the calls is answered from memory, at once.
+
+    Attributes:
+        hits: how many of all calls, 0 to 1; dealt out evenly.
+    """
+
+    where: Where
+    hits: float
+
+    def apply(self, workload: Workload) -> Workload:
+        calls = 0
+
+        def change(steps: Steps) -> Iterator[Step]:
+            nonlocal calls
+            inside = hit = False
+            for step, here in zip(steps, matched(steps, self.where), strict=True):
+                if here and not inside:
+                    calls += 1
+                    hit = int(calls * self.hits) > int((calls - 1) * self.hits)
+                # Marks and turns of the loop part nothing.
+                inside = here or (inside and step.kind not in TIMED)
+                turn = inside and step.kind == Kind.YIELD
+                if not ((here or turn) and hit):
+                    yield step
+
+        return rewritten(workload, change)
+
+
+@dataclass(frozen=True)
+class InBackground:
+    """What is done there is done after the answer."""
+
+    where: Where
+
+    def apply(self, workload: Workload) -> Workload:
+        def change(steps: Steps) -> Iterable[Step]:
+            answer = next((i for i, step in enumerate(steps) if step.kind == Kind.ANSWER), -1)
+            mine = matched(steps, self.where)
+            moved = [
+                step for step, here in zip(steps[: max(0, answer)], mine, strict=False) if here
+            ]
+            if not moved:
+                return steps
+            kept = [step for step, here in zip(steps[:answer], mine, strict=False) if not here]
+            return [*kept, steps[answer], Step(Kind.YIELD), *moved, *steps[answer + 1 :]]
+
+        return rewritten(workload, change)
