@@ -140,13 +140,13 @@ def test_merged_statements_keep_one_and_pay_for_rows() -> None:
     steps = [work(1)]
     for _ in range(20):
         steps += [wait(2, 2, SQL), work(0.5)]
-    edit = Merged(at(2), frozenset((SQL,)), row_ns=0.1 * MS, row_share=0.1)
+    edit = Merged(at(2), frozenset((SQL,)), row_ns=0.1 * MS, row_cpu_ns=0.05 * MS)
     result = edited(edit, *steps)
     waits = [ms for kind, ms in result if kind == "WAIT"]
     assert waits == [pytest.approx(2 + 19 * 0.1)]
-    # The statement's own work, a tenth of it for each row, and what comes after the last.
+    # The statement's own work, a little for each row, and what comes after the last.
     assert sum(ms for kind, ms in result if kind == "LOOP") == pytest.approx(
-        1 + 0.5 + 18 * 0.05 + 0.5
+        1 + 0.5 + 19 * 0.05 + 0.5
     )
 
 

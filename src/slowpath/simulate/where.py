@@ -14,15 +14,20 @@ from slowpath.simulate.workload import Where
 CLOSING = ("ROLLBACK", "COMMIT")
 #: What a round trip to a database on the next machine takes, where no statement tells.
 ROUND_TRIP_NS = 1_000_000
-#: A database that is full makes every statement slow; its quicker ones tell what they take.
-QUICKER = 0.25
+#: A database that is full makes every statement slow; the quickest tell what they take.
+AT_BEST = 0.05
 #: What an async HTTP client computes for a call (httpx on a server's core), and from how many
 #: calls on a recording tells it better.
 AWAITED_CALL_NS, FEW_CALLS = 1_500_000, 20
+#: A client builds the request before the span of its call begins and decodes the answer after it
+#: has ended: about so much of what it computes within (httpx and a small JSON answer).
+AROUND_CALL = 0.2
 #: From so many rows on, a statement's time is that of its rows.
 MANY_ROWS = 20
 #: A row by an index, of a page that is in memory: some µs. More is a slow search, not rows.
-DEFAULT_ROW_NS, MOST_ROW_NS = 5_000.0, 50_000.0
+DEFAULT_ROW_NS, MOST_ROW_NS = 5_000.0, 10_000.0
+#: An entity of a few columns, made by an ORM in Python.
+DEFAULT_OBJECT_NS = 5_000.0
 
 
 def claimed(ledger: Ledger, claims: npt.NDArray[np.bool_] | None) -> Where:
@@ -51,14 +56,32 @@ def closing(ledger: Ledger) -> frozenset[int]:
     return frozenset(n for n, text in enumerate(texts) if text.upper().startswith(CLOSING))
 
 
-def round_trip_ns(ledger: Ledger, but: Where) -> int:
-    """Return what a quick statement takes in this recording, with little in its way, ns."""
+def at_best_ns(ledger: Ledger, but: Where) -> dict[int, int]:
+    """Return what a wait for each statement takes with little in its way, ns, by resource."""
     rows = ledger.direct
     rows = rows[(rows["activity"] == ACTIVITIES["sql"]) & (rows["mode"] == Mode.WAIT)]
     sites = np.array(sorted({key[0] for key in but.keys}), np.int64)
     rows = rows[~np.isin(rows["site"], sites) | np.isin(rows["resource"], list(closing(ledger)))]
-    lengths = rows["end"] - rows["start"]
-    return int(np.quantile(lengths, QUICKER)) if len(lengths) else ROUND_TRIP_NS
+    found = {}
+    for resource in np.unique(rows["resource"]).tolist():
+        mine = rows[rows["resource"] == resource]
+        found[resource] = int(np.quantile(mine["end"] - mine["start"], AT_BEST))
+    return found
+
+
+def round_trip_ns(ledger: Ledger, but: Where) -> int:
+    """Return what the quickest statement of this recording takes with little in its way, ns."""
+    return min(at_best_ns(ledger, but).values(), default=ROUND_TRIP_NS)
+
+
+def share_of_database(ledger: Ledger, where: Where) -> float:
+    """Return how much of the time that all spend in the database is spent there, 0 to 1."""
+    rows = ledger.direct
+    rows = rows[(rows["activity"] == ACTIVITIES["sql"]) & (rows["mode"] == Mode.WAIT)]
+    mine = np.isin(rows["site"], sorted({key[0] for key in where.keys}))
+    mine &= ~np.isin(rows["resource"], list(closing(ledger)))
+    length = rows["end"] - rows["start"]
+    return float(length[mine].sum() / max(1, length.sum()))
 
 
 def awaited_call_ns(ledger: Ledger) -> int:
@@ -84,3 +107,12 @@ def row_ns(ledger: Ledger) -> float:
         return DEFAULT_ROW_NS
     each = (spans["end"] - spans["start"]) / spans["a"]
     return min(float(np.median(each)), MOST_ROW_NS)
+
+
+def object_ns(ledger: Ledger) -> float:
+    """Return what a row more costs the ORM on the loop, ns."""
+    spans = ledger.recording.spans
+    spans = spans[(spans["kind"] == ACTIVITIES["hydrate"]) & (spans["a"] >= MANY_ROWS)]
+    if not len(spans):
+        return DEFAULT_OBJECT_NS
+    return float(np.median((spans["end"] - spans["start"]) / spans["a"]))

@@ -10,7 +10,14 @@ from slowpath.simulate.edits.amount import Rate, Replicas, Users, Workers
 from slowpath.simulate.edits.base import All, Edit, OneOf, apply, choices
 from slowpath.simulate.edits.held import ReleasedMeanwhile, Resized
 from slowpath.simulate.edits.joined import Batched, Merged, Together
-from slowpath.simulate.edits.spent import Cached, InBackground, Offloaded, Overlapped, Scaled
+from slowpath.simulate.edits.spent import (
+    Cached,
+    InBackground,
+    Offloaded,
+    Overlapped,
+    Relieved,
+    Scaled,
+)
 
 __all__ = [
     "All",
@@ -24,6 +31,7 @@ __all__ = [
     "Overlapped",
     "Rate",
     "ReleasedMeanwhile",
+    "Relieved",
     "Replicas",
     "Resized",
     "Scaled",

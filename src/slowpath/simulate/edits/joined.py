@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from slowpath.simulate.edits.base import matched, rewritten
 from slowpath.simulate.system import BatchSpec
@@ -22,14 +23,21 @@ class Merged:
     """Many statements of a request become one.
 
     All between the first and the last of them that is done on the loop is done once, too: what a
-    statement costs the driver and the ORM. Each row more costs `row_share` of that, and takes
-    `row_ns` in the database. With `row_share` and `row_ns` of 0, repeats are dropped.
+    statement costs the driver and the ORM. With `row_ns`, `row_cpu_ns` of 0, repeats are dropped.
+
+    Attributes:
+        statement: activities that are a statement's.
+        row_ns: what a statement that is brought along takes in the database instead.
+        row_cpu_ns: what its rows take on the loop.
+        into_parent: where the request has sent another statement before, that one brings all
+            along (a join), and none of them remains.
     """
 
     where: Where
     statement: frozenset[int]
     row_ns: float = 0.0
-    row_share: float = 0.0
+    row_cpu_ns: float = 0.0
+    into_parent: bool = False
 
     def apply(self, workload: Workload) -> Workload:
         return rewritten(workload, self._merge)
@@ -39,21 +47,38 @@ class Merged:
         starts = self._statements(steps, mine)
         if len(starts) < 2:
             return steps
-        first, second, last = starts[0], starts[1], mine[-1]
-        more = len(starts) - 1
-        result = list(steps[:second])
-        for i in range(first, second):
-            if steps[i].kind == Kind.WAIT and steps[i] in self.where:
-                result[i] = steps[i]._replace(ns=round(steps[i].ns + more * self.row_ns))
-                break
-        for step in steps[second : last + 1]:
-            if step.kind in ON_LOOP and self.row_share:
-                result.append(step._replace(ns=round(step.ns * self.row_share)))
-            elif step.kind == Kind.YIELD or step.kind in ON_LOOP:
-                pass  # it came with the statement
-            elif step not in self.where:
+        parent = self._parent(steps[: starts[0]]) if self.into_parent else -1
+        first = starts[0] if parent >= 0 else starts[1]
+        more = len(starts) - (parent < 0)
+        result = list(steps[:first])
+        carrier = parent if parent >= 0 else starts[0]
+        taken = result[carrier].ns + more * self.row_ns
+        result[carrier] = result[carrier]._replace(ns=round(taken))
+        if self.row_cpu_ns:
+            result.append(Step(Kind.LOOP, round(more * self.row_cpu_ns)))
+        for step in steps[first : mine[-1] + 1]:
+            came_with_it = step.kind == Kind.YIELD or step.kind in ON_LOOP
+            if not came_with_it and step not in self.where:
                 result.append(step)  # a mark, or a wait for something else
-        return [*result, *steps[last + 1 :]]
+        rest = list(steps[mine[-1] + 1 :])
+        if parent >= 0:
+            left = self._typical_ns(steps, starts) - _on_loop_ns(steps[starts[-1] : mine[-1] + 1])
+            result, left = _without(result, left // 2, back=True), left - left // 2
+            rest = _without(rest, left)
+        return [*result, *rest]
+
+    def _parent(self, before: Steps) -> int:
+        """Return the last wait of another statement; -1 if there is none."""
+        for i in range(len(before) - 1, -1, -1):
+            if before[i].kind == Kind.WAIT and before[i].activity in self.statement:
+                return i
+        return -1
+
+    @staticmethod
+    def _typical_ns(steps: Steps, starts: Sequence[int]) -> int:
+        """Return what a statement costs the loop, before it is sent and when it is back."""
+        costs = [_on_loop_ns(steps[begin:end]) for begin, end in pairwise(starts)]
+        return sorted(costs)[len(costs) // 2]
 
     def _statements(self, steps: Steps, mine: Sequence[int]) -> list[int]:
         """Return where each statement begins: a wait in the database after work of the app."""
@@ -70,6 +95,23 @@ class Merged:
                     found.append(i)
                 previous = i
         return found
+
+
+def _on_loop_ns(steps: Iterable[Step]) -> int:
+    return sum(step.ns for step in steps if step.kind in ON_LOOP)
+
+
+def _without(steps: list[Step], ns: int, back: bool = False) -> list[Step]:
+    """Take up to so much from the work at the beginning, or from the `back`."""
+    steps = list(reversed(steps)) if back else list(steps)
+    for i, step in enumerate(steps):
+        if step.kind == Kind.WAIT or ns <= 0:
+            break
+        if step.kind in ON_LOOP and step.code:
+            less = min(step.ns, ns)
+            steps[i] = step._replace(ns=step.ns - less)
+            ns -= less
+    return list(reversed(steps)) if back else steps
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from slowpath.simulate.edits.base import matched, rewritten
@@ -116,33 +116,84 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class Relieved:
+    """What is done there no longer waits for others who are gone.
+
+    Attributes:
+        alone_ns: what each resource takes when alone; those that are not named stay.
+        share: how much of the others is gone: of what each takes more than alone, so much goes.
+    """
+
+    where: Where
+    alone_ns: Mapping[int, int]
+    share: float
+
+    def apply(self, workload: Workload) -> Workload:
+        def change(steps: Steps) -> Iterator[Step]:
+            for step in steps:
+                alone = self.alone_ns.get(step.resource, step.ns)
+                if step.kind == Kind.WAIT and step.ns > alone and step in self.where:
+                    yield step._replace(ns=round(step.ns - (step.ns - alone) * self.share))
+                else:
+                    yield step
+
+        return rewritten(workload, change)
+
+
+@dataclass(frozen=True)
 class Cached:
     """A share of the calls is answered from memory, at once.
 
     Attributes:
         hits: how many of all calls, 0 to 1; dealt out evenly.
+        around: what the caller computes right before and after a call on account of it, as a
+            share of what the call itself computes; it goes with it.
     """
 
     where: Where
     hits: float
+    around: float = 0.0
 
     def apply(self, workload: Workload) -> Workload:
         calls = 0
 
-        def change(steps: Steps) -> Iterator[Step]:
+        def hit() -> bool:
             nonlocal calls
-            inside = hit = False
-            for step, here in zip(steps, matched(steps, self.where), strict=True):
-                if here and not inside:
-                    calls += 1
-                    hit = int(calls * self.hits) > int((calls - 1) * self.hits)
-                # Marks and turns of the loop part nothing.
-                inside = here or (inside and step.kind not in TIMED)
-                turn = inside and step.kind == Kind.YIELD
-                if not ((here or turn) and hit):
-                    yield step
+            calls += 1
+            return int(calls * self.hits) > int((calls - 1) * self.hits)
 
-        return rewritten(workload, change)
+        return rewritten(workload, lambda steps: self._answered(steps, hit))
+
+    def _answered(self, steps: Steps, hit: Callable[[], bool]) -> Iterable[Step]:
+        kept: list[Step] = []
+        inside = gone = False
+        left = 0.0  # of the work around the call under way that is still to go
+        for step, here in zip(steps, matched(steps, self.where), strict=True):
+            if here and not inside:
+                gone = hit()
+            # Marks and turns of the loop part nothing.
+            inside = here or (inside and step.kind not in TIMED)
+            if gone and here and step.kind in ON_LOOP:
+                left += step.ns * self.around
+            if gone and (here or (inside and step.kind == Kind.YIELD)):
+                continue
+            if left and not inside:
+                # Half of it came before the call, the rest comes now.
+                _shorten(kept, len(kept) - 1, left / 2)
+                kept.append(step)
+                _shorten(kept, len(kept) - 1, left / 2)
+                left = 0.0
+            else:
+                kept.append(step)
+        return kept
+
+
+def _shorten(steps: list[Step], at: int, ns: float) -> None:
+    """Take up to so much from a step, if it computes."""
+    while at >= 0 and steps[at].kind not in TIMED:
+        at -= 1
+    if at >= 0 and steps[at].kind == Kind.LOOP:
+        steps[at] = steps[at]._replace(ns=max(0, round(steps[at].ns - ns)))
 
 
 @dataclass(frozen=True)
