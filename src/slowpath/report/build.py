@@ -33,6 +33,7 @@ def build(
         in_code: what only a scan saw.
     """
     root = (root or Path.cwd()).absolute()
+    started = str(recording.run.get("started") or "")
     load = load_of(ledger)
     endpoints = endpoints_of(ledger)
     found = [finding_of(finding, i, ledger, root) for i, finding in enumerate(findings, 1)]
@@ -46,7 +47,7 @@ def build(
         "endpoints": endpoints,
         "simulation": {"replay_error": None},
         "findings": found,
-        "in_code": [in_code_of(finding, root) for finding in in_code],
+        "in_code": [in_code_of(finding, root, started) for finding in in_code],
         "looked_for": sorted(slug for slug, cause in catalogue().items() if cause.part("detect")),
         "blind": blind_of(recording, endpoints),
         "probe": _probe(recording, ledger),

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slowpath.ledger import Ledger
+from slowpath.report.compare_proof import Proof, proof_of
 from slowpath.report.figures import failed, measured_calls
 from slowpath.report.model import FindingReport, Report
 from slowpath.report.stacks import NONE, Stacks
@@ -58,7 +59,7 @@ class Difference(TypedDict):
 
 
 class FindingChange(TypedDict):
-    """A finding that is new, gone or in both runs."""
+    """A finding that is new, gone or in both runs; `predicted` as in its own report."""
 
     cause: str
     path: str
@@ -66,10 +67,14 @@ class FindingChange(TypedDict):
     function: str
     message: str
     share_of_p95: float | None
+    predicted: dict[str, float] | None
 
 
 class Comparison(TypedDict):
-    """What two runs differ in; `notes` say why the comparison may mislead."""
+    """What two runs differ in; `notes` say why the comparison may mislead.
+
+    `proof` holds what the first run predicted for what is gone against the second.
+    """
 
     before: str
     after: str
@@ -80,6 +85,7 @@ class Comparison(TypedDict):
     new: list[FindingChange]
     gone: list[FindingChange]
     kept: list[FindingChange]
+    proof: Proof | None
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,8 @@ def compare(before: Side, after: Side) -> Comparison:
     labels = {"p50": "p50, ms", "p95": "p95, ms", "p99": "p99, ms"}
     labels |= {"rps": "requests a second", "errors": "failed"}
     overall = [difference(metric, label, *whole) for metric, label in labels.items()]
-    new, gone, kept = _findings(before.report["findings"], after.report["findings"])
+    sorted_out = _findings(before.report["findings"], after.report["findings"])
+    new, gone, kept = ([_change(one) for one in found] for found in sorted_out)
     return {
         "before": before.name,
         "after": after.name,
@@ -181,6 +188,7 @@ def compare(before: Side, after: Side) -> Comparison:
         "new": new,
         "gone": gone,
         "kept": kept,
+        "proof": proof_of(before.report, sorted_out[1], after.report),
     }
 
 
@@ -274,7 +282,7 @@ def _endpoints(before: Ledger, after: Ledger) -> list[Difference]:
 
 def _findings(
     before: Sequence[FindingReport], after: Sequence[FindingReport]
-) -> tuple[list[FindingChange], list[FindingChange], list[FindingChange]]:
+) -> tuple[list[FindingReport], list[FindingReport], list[FindingReport]]:
     """Return the new, the gone and the kept findings; lines may have moved meanwhile."""
     left: dict[tuple[str, str, str], list[FindingReport]] = defaultdict(list)
     for finding in before:
@@ -285,10 +293,10 @@ def _findings(
         if same:
             # Of several in one function, the nearest line is the same one.
             same.remove(min(same, key=lambda old: abs(old["line"] - finding["line"])))
-            kept.append(_change(finding))
+            kept.append(finding)
         else:
-            new.append(_change(finding))
-    return new, [_change(finding) for rest in left.values() for finding in rest], kept
+            new.append(finding)
+    return new, [finding for rest in left.values() for finding in rest], kept
 
 
 def _key(finding: FindingReport) -> tuple[str, str, str]:
@@ -303,6 +311,7 @@ def _change(finding: FindingReport) -> FindingChange:
         "function": finding["function"],
         "message": finding["message"],
         "share_of_p95": finding["share_of_p95"],
+        "predicted": finding["predicted"],
     }
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from slowpath.report.compare import Comparison, Difference, FindingChange, signed
 from slowpath.report.compare_gates import Outcome
+from slowpath.report.compare_proof import Proof
 from slowpath.report.html.names import short_path
 from slowpath.report.terminal.paper import Paper, fit, ink
 from slowpath.report.words import ms, number, percent
@@ -35,6 +36,8 @@ def render(
     if comparison["endpoints"]:
         shown = paper.some(comparison["endpoints"], MOST_ENDPOINTS)
         _table("Endpoints: p95, ms", shown, paper)
+    if comparison["proof"]:
+        _proof(comparison["proof"], paper)
     _findings("New findings", comparison["new"], paper)
     _findings("Findings gone", comparison["gone"], paper)
     _findings("Findings in both", comparison["kept"], paper)
@@ -77,6 +80,23 @@ def _figure(value: float | None, metric: str) -> str:
     if value is None:
         return "-"
     return percent(value) if metric == "errors" else number(value) if metric == "rps" else ms(value)
+
+
+def _proof(proof: Proof, paper: Paper) -> None:
+    """Write what was predicted beside what was measured."""
+    paper.heading("Predicted and measured", "p95, ms")
+    for step in paper.some(proof["steps"], MOST_FINDINGS):
+        figure, word = (step["p95_ms"], "to") if step["p95_ms"] else (step["alone"], "alone to")
+        paper.flow(
+            (step["cause"], "bold"),
+            f"  {short_path(step['path'])}:{step['line']}",
+            f"  predicted {word} {ms(figure)}" if figure else "  not predicted",
+            indent=4,
+            first=ink("  - "),
+        )
+    paper.flow((proof["sentence"], "bold"))
+    if proof["note"]:
+        paper.flow(proof["note"], indent=2, first=ink(("! ", "yellow")))
 
 
 def _findings(title: str, found: Sequence[FindingChange], paper: Paper) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slowpath.causes import Finding
+from slowpath.causes import Finding, catalogue
 from slowpath.ledger import Blame, Ledger
 from slowpath.report.figures import round_ms
 from slowpath.report.model import Charged, FindingReport, InCode, Place
@@ -51,8 +51,12 @@ def finding_of(finding: Finding, number: int, ledger: Ledger, root: Path) -> Fin
     }
 
 
-def in_code_of(finding: Finding, root: Path) -> InCode:
-    """Describe what only a scan saw; paths become relative to `root`."""
+def in_code_of(finding: Finding, root: Path, started: str = "") -> InCode:
+    """Describe what only a scan saw; paths become relative to `root`.
+
+    Args:
+        started: when the run began (ISO 8601).
+    """
     return {
         "cause": finding.cause.slug,
         "title": finding.cause.title,
@@ -61,6 +65,39 @@ def in_code_of(finding: Finding, root: Path) -> InCode:
         "confidence": finding.confidence,
         "entry": _entry(finding, root),
         "chain": [_place(hop.path, hop.line, hop.function, root) for hop in finding.chain],
+        "end_line": finding.end_line or finding.line,
+        "culprit": finding.culprit,
+        "source": excerpt(root / finding.path, finding.line, started),
+    }
+
+
+def as_finding(seen: InCode, number: int) -> FindingReport:
+    """Describe what only a scan saw as a finding without a cost."""
+    cause = catalogue().get(seen["cause"])
+    return {
+        "number": number,
+        "cause": seen["cause"],
+        "title": seen["title"],
+        "message": seen["message"],
+        "why": cause.why if cause else "",
+        "advice": cause.advice if cause else "",
+        "path": seen["path"],
+        "line": seen["line"],
+        "end_line": seen.get("end_line", seen["line"]),
+        "function": seen["function"],
+        "source": seen.get("source"),
+        "endpoints": [],
+        "requests": 0,
+        "charged_ms_per_request": None,
+        "share_of_p95": None,
+        "predicted": None,
+        "evidence": {},
+        "culprit": seen.get("culprit", ""),
+        "confidence": seen["confidence"],
+        "entry": seen["entry"],
+        "chain": seen["chain"],
+        "seen_by": ["scan"],
+        "cure": str(cause.cure) if cause else "none",
     }
 
 

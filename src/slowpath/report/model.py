@@ -125,7 +125,8 @@ class FindingReport(Place):
 class InCode(Place):
     """What only a scan of the code saw: it has no price, since this run did not show it.
 
-    `chain` leads from the entry to the line; see `slowpath scan`.
+    `chain` leads from the entry to the line; see `slowpath scan`. What older reports lack is not
+    required.
     """
 
     cause: str
@@ -134,6 +135,9 @@ class InCode(Place):
     confidence: str
     entry: dict[str, Any] | None
     chain: list[Place]
+    end_line: NotRequired[int]
+    culprit: NotRequired[str]
+    source: NotRequired[Source | None]
 
 
 class Blind(TypedDict):
@@ -163,11 +167,15 @@ class Probe(TypedDict):
 
 
 class PlanStage(TypedDict):
-    """One more cure of the plan: the finding's number, and what is reached with it."""
+    """One more cure of the plan: the finding's number, and what is reached with it.
+
+    `measured_p95_ms` is what a run with these cures showed, where there was one.
+    """
 
     finding: int
     p95_ms: float
     rps: float
+    measured_p95_ms: NotRequired[float]
 
 
 class Simulation(TypedDict):

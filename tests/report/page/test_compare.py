@@ -11,6 +11,7 @@ from rich.console import Console
 from slowpath.errors import UserError
 from slowpath.report.compare import Sample, Side, compare, difference
 from slowpath.report.compare_gates import judge, parse
+from slowpath.report.compare_proof import proof_of
 from slowpath.report.compare_text import render
 from slowpath.report.html import compare_page
 from tests.report.page.busy import busy
@@ -169,3 +170,95 @@ def test_the_page_of_a_comparison_has_both_runs_flames(sides, comparison, tmp_pa
     assert len(weights) == 2
     functions = {page["places"][int(site)][2] for site in flame["nodes"][1::2]}
     assert functions == {"list_users", "Stock._get"}
+
+
+def priced(report, plan, load=None):
+    """A report whose findings are predicted to bring p95 to 50 and 80 ms, alone."""
+    findings = [
+        {**one, "predicted": {"p95_ms": p95, "rps": 9.0, "low": p95 - 5, "high": p95 + 5}}
+        for one, p95 in zip(report["findings"], (50.0, 80.0), strict=True)
+    ]
+    simulation = {"replay_error": 0.1, "trusted": True, "plan": plan}
+    return {
+        **report,
+        "findings": findings,
+        "simulation": simulation,
+        "load": {**report["load"], "p95_ms": 100.0, **(load or {})},
+    }
+
+
+PLAN = [
+    {"finding": 1, "p95_ms": 50.0, "rps": 9.0},
+    {"finding": 2, "p95_ms": 20.0, "rps": 12.0},
+]
+
+
+def proof(report, left, plan=PLAN):
+    """What is proven when of the two findings those numbered `left` are still there."""
+    before = priced(report, plan)
+    after = {**report, "load": {**report["load"], "p95_ms": 40.0, "rps": 11.0}}
+    after["findings"] = [one for one in report["findings"] if one["number"] in left]
+    gone = [one for one in before["findings"] if one["number"] not in left]
+    return proof_of(before, gone, after)
+
+
+@pytest.fixture(scope="module")
+def report(sides):
+    return sides[0].report
+
+
+def test_the_cure_of_one_finding_is_held_against_its_own_prediction(report):
+    found = proof(report, left=[2])
+    assert (found["predicted_p95_ms"], found["measured_p95_ms"]) == (50.0, 40.0)
+    assert (found["low"], found["high"], found["predicted_rps"]) == (45.0, 55.0, 9.0)
+    assert found["error"] == pytest.approx(0.25)
+    assert "50 ms (45 to 55); it went to 40 ms" in found["sentence"]
+    assert "25% above what was measured" in found["sentence"]
+
+
+def test_cures_made_together_are_held_against_their_stage_of_the_plan(report):
+    found = proof(report, left=[])
+    assert [step["p95_ms"] for step in found["steps"]] == [50.0, 20.0]
+    assert (found["predicted_p95_ms"], found["low"]) == (20.0, None)
+    assert found["error"] == pytest.approx(-0.5)
+
+
+def test_a_cure_that_the_plan_leaves_out_was_to_change_nothing(report):
+    found = proof(report, left=[], plan=PLAN[:1])
+    assert found["predicted_p95_ms"] == 50.0
+    assert [step["p95_ms"] for step in found["steps"]] == [50.0, None]
+
+
+def test_of_cures_in_another_order_than_the_plan_there_is_no_prediction(report):
+    plan = [{"finding": 3, "p95_ms": 70.0, "rps": 8.0}, *PLAN]
+    found = proof(report, left=[], plan=plan)
+    assert (found["predicted_p95_ms"], found["error"]) == (None, None)
+    assert "no prediction" in found["note"]
+
+
+def test_without_a_cure_or_a_price_nothing_is_proven(report):
+    assert proof(report, left=[1, 2]) is None
+    assert proof_of(report, report["findings"], report) is None
+
+
+def test_predictions_that_were_not_trusted_are_called_so(report):
+    before = priced(report, PLAN)
+    before["simulation"]["trusted"] = False
+    found = proof_of(before, before["findings"][:1], report)
+    assert "not to be trusted" in found["note"]
+
+
+def test_predicted_and_measured_are_printed_side_by_side(sides):
+    before, after = sides
+    cured = {**after.report, "findings": after.report["findings"][1:]}
+    found = compare(
+        Side("before", priced(before.report, PLAN), before.ledger),
+        Side("after", cured, after.ledger),
+    )
+    assert found["gone"][0]["predicted"]["p95_ms"] == 50.0
+    out = io.StringIO()
+    render(found, [], Console(file=out, width=80))
+    text = out.getvalue()
+    assert "Predicted and measured" in text
+    assert found["proof"]["sentence"][:40] in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slowpath.causes.base import Entry
+from slowpath.report import Report
 from slowpath.report.compare import Side, compare
+from slowpath.report.findings import in_code_of
 from slowpath.report.html import compare_page, page_of, render
+from slowpath.report.stacks import parse
 from tests.report.page.busy import ROUTES, TOOK_MS, busy
 from tests.report.page.test_page_file import HOSTILE, HOSTILE_SQL
+from tests.report.runs import BLOCKING, BLOCKING_CALL, finding
 
-VIEWS = ["Overview", "Endpoints", "Who blocked whom", "Over time", "Flame graph", "The run"]
-PLACES = ["#/endpoint/0", "#/finding/1", "#/finding/2", "#/cause/blocking-call"]
+VIEWS = [
+    *("Overview", "Endpoints", "Who blocked whom", "Over time", "Flame graph", "In the code"),
+    "The run",
+]
+PLACES = ["#/endpoint/0", "#/finding/1", "#/finding/2", "#/code/1", "#/cause/blocking-call"]
+STACKS = "process 8;main (/srv/app/main.py:3);burn (/srv/app/work.py:7) 30\n"
 
 
 class Watched:
@@ -50,8 +60,35 @@ def files(tmp_path_factory) -> dict[str, Path]:
         (folder / f"{name}-app").mkdir()
         root = folder / f"{name}-app"
         made[name] = folder / f"{name}.html"
-        made[name].write_text(render(page_of(*busy(600, root, **more), root=root)))
+        ledger, report = busy(600, root, **more)
+        with_plan(report, root)
+        page = page_of(ledger, report, stacks=parse(STACKS), root=root)
+        made[name].write_text(render(page))
     return made
+
+
+def with_plan(report: Report, root: Path) -> None:
+    """Add a plan of two cures, one of them measured since, and two places only a scan saw."""
+    report["simulation"] = {
+        "replay_error": 0.04,
+        "trusted": True,
+        "plan": [
+            {"finding": 1, "p95_ms": 60.0, "rps": 900.0, "measured_p95_ms": 64.0},
+            {"finding": 2, "p95_ms": 20.0, "rps": 950.0},
+        ],
+    }
+    seen = finding(BLOCKING_CALL, BLOCKING, busy(1, _folder(root))[0], message="requests.get waits")
+    places = [replace(seen, path="app/partners.py"), replace(seen, path="gone.py", line=7)]
+    entry = Entry("route", "app/users.py", 9, "list_users")
+    report["in_code"] = [
+        in_code_of(replace(one, confidence="likely", entry=entry), root) for one in places
+    ]
+
+
+def _folder(root: Path) -> Path:
+    folder = root / "elsewhere"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
@@ -224,20 +261,16 @@ def test_a_waterfall_shows_who_held_what_and_zooms(opened):
 def test_the_flame_graph_searches_zooms_and_turns(opened):
     page = opened.page
     opened.go("#/flame")
-    labels = page.locator("#main svg.drawn .bar-text")
-    assert [text.split(",")[0] for text in labels.all_text_contents()] == [
-        "all",
-        "list_users",
-        "Stock._get",
-        "list_users",
-    ] or set(labels.all_text_contents()) >= {"list_users", "Stock._get"}
-    page.get_by_label("Search functions and files").fill("partners")
+    labels = page.locator("#main svg.drawn").first.locator(".bar-text")
+    names = [text.split(",")[0] for text in labels.all_text_contents()]
+    assert sorted(names) == ["Stock._get", "all", "list_users", "list_users"]
+    page.get_by_label("Search functions and files").first.fill("partners")
     assert page.locator("#main svg.drawn .matching").count() == 1
-    assert "match" in page.locator("#main .tools").inner_text()
+    assert "match" in page.locator("#main .tools").first.inner_text()
     page.locator("#main svg.drawn rect.matching").click()
     assert page.locator("#main svg.drawn .dimmed").count() == 2
     page.keyboard.press("Tab")
-    page.get_by_role("button", name="Reversed").click()
+    page.get_by_role("button", name="Reversed").first.click()
     assert page.locator("#main svg.drawn .dimmed").count() == 0
     group = page.get_by_role("group", name=re.compile("^Stalls"))
     group.focus()
@@ -248,10 +281,61 @@ def test_the_flame_graph_searches_zooms_and_turns(opened):
     assert page.locator("#main svg.drawn .dimmed").count() == 0
 
 
+def test_samples_of_all_threads_are_of_the_whole_run_whatever_is_looked_at(opened):
+    page = opened.page
+    opened.go("#/flame")
+    both = page.locator("#main svg.drawn")
+    stalls, sampled = (one.text_content() for one in both.all())
+    assert sampled == "all, 300 msmainburn"
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    page.get_by_text("These samples carry no time").wait_for()
+    assert both.first.text_content() != stalls
+    assert both.nth(1).text_content() == sampled
+
+
+def test_the_plan_shows_what_was_measured_since(opened):
+    stairs = opened.page.locator("#main ol.stairs").first
+    assert [text.split(",")[0] for text in stairs.locator(".words").all_inner_texts()][1:] == [
+        "p95 60 ms",
+        "p95 20 ms",
+    ]
+    assert stairs.locator(".words").nth(1).inner_text().endswith("measured 64 ms")
+    assert stairs.locator(".measured").count() == 1
+
+
+def test_what_only_the_scan_saw_is_listed_and_opens(opened):
+    page = opened.page
+    page.get_by_role("link", name="In the code", exact=True).click()
+    assert len(cells_of(page, 1)) == 2
+    page.get_by_label("Filter places").fill("partners requests")
+    assert cells_of(page, 1) == ["blocking-call"]
+    page.locator("#main tbody a").click()
+    page.get_by_role("heading", name="How it is reached").wait_for()
+    assert "requests.get(self.url + path)" in page.locator(".source .guilty").first.inner_text()
+    page.get_by_role("button", name="Copy as prompt for an AI assistant").click()
+    prompt = page.get_by_label("What was copied").input_value()
+    assert "A scan of the code found it; no run has shown what it costs." in prompt
+    assert "# A synchronous call blocks the event loop" in prompt
+
+
+def test_the_cure_is_shown_as_an_example_beside_the_line(opened):
+    page = opened.page
+    opened.go("#/finding/1")
+    yours, example = page.locator(".beside figure").all()
+    assert "app/partners.py:4" in yours.inner_text()
+    assert "not your code" in example.locator("figcaption").inner_text()
+    gone, come = (example.locator(f".{name}").all_inner_texts() for name in ("removed", "added"))
+    assert any("requests.get(url" in line for line in gone)
+    assert any("run_in_threadpool(requests.get" in line for line in come)
+    assert "culprit" not in example.inner_text()
+    opened.go("#/code/2")
+    assert page.locator(".beside figure").count() == 1
+
+
 def test_a_finding_gives_texts_to_take_along(opened):
     page = opened.page
     opened.go("#/finding/1")
-    assert "requests.get(self.url + path)" in page.locator(".source .guilty").inner_text()
+    assert "requests.get(self.url + path)" in page.locator(".source .guilty").first.inner_text()
     for name, words in (
         ("Copy command", "slowpath explain blocking-call"),
         ("Copy as issue", "## A synchronous call blocks the event loop: `app/partners.py:4`"),
@@ -282,7 +366,7 @@ def test_the_content_is_reached_by_keyboard(opened):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the content"
     names = []
-    for _ in range(9):
+    for _ in range(len(VIEWS) + 3):
         page.keyboard.press("Tab")
         names.append(page.evaluate("document.activeElement.textContent"))
     assert set(VIEWS) <= set(names)
@@ -293,6 +377,10 @@ def test_a_comparison_opens_with_its_flame_graph(browser, tmp_path):
     for name, spread in (("before", 0.0), ("after", 0.4)):
         (tmp_path / name).mkdir()
         ledger, report = busy(300, tmp_path / name, spread=spread)
+        if name == "before":
+            report["findings"][0]["predicted"] = {"p95_ms": 60.0, "rps": 9.0, "low": 50, "high": 70}
+        else:
+            del report["findings"][0]
         sides.append(Side(name, report, ledger))
     file = tmp_path / "compare.html"
     file.write_text(render(compare_page(*sides, compare(*sides))))
@@ -302,7 +390,11 @@ def test_a_comparison_opens_with_its_flame_graph(browser, tmp_path):
     assert watched.page.locator("#main h1").inner_text().startswith("p95 ")
     assert watched.page.locator("#main svg.drawn rect").count() >= 3
     assert watched.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert watched.page.get_by_role("heading", name="Predicted and measured").count() == 1
+    assert watched.page.locator("ol.stairs .after").count() == 1
     for name in VIEWS:
+        if name == "In the code":  # these runs have none
+            continue
         watched.page.get_by_role("link", name=name, exact=True).first.click()
         watched.page.locator("#nav a[aria-current]", has_text=name).wait_for()
     context.close()

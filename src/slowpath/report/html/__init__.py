@@ -17,7 +17,6 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from slowpath.causes import catalogue
 from slowpath.report.html.compared import compare_page
 from slowpath.report.html.data import page_of
 from slowpath.report.html.model import Page
@@ -38,6 +37,7 @@ SCRIPTS = (
     "views/endpoint",
     "views/blame",
     "views/finding",
+    "views/code",
     "views/time",
     "views/flames",
     "views/compare",
@@ -56,7 +56,6 @@ def render(page: Page) -> str:
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         f"img-src data:; connect-src {connect}; base-uri 'none'; form-action 'none'"
     )
-    shown = {finding["cause"] for finding in page["report"]["findings"]}
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -66,7 +65,7 @@ def render(page: Page) -> str:
         script=Markup(script),
         style=Markup(style),
         data=Markup(serialise(page)),
-        causes={slug: Markup(_page(slug)) for slug in sorted(shown) if slug in catalogue()},
+        causes={slug: Markup(_page(cause["page"])) for slug, cause in page["causes"].items()},
     )
 
 
@@ -77,10 +76,10 @@ def serialise(page: Page) -> str:
     return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
 
 
-def _page(slug: str) -> str:
+def _page(text: str) -> str:
     """Render a cause's page as a part of a larger one; markup in it stays text."""
     markdown = MarkdownIt("commonmark", {"html": False})
-    tokens = markdown.parse(catalogue()[slug].page)
+    tokens = markdown.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1:]) + 2)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from slowpath import __version__
 from slowpath.causes import catalogue
 from slowpath.ledger import Ledger
 from slowpath.report.figures import endpoints_of
+from slowpath.report.findings import as_finding
 from slowpath.report.html.cells import buckets, calls_of, cells_of, culprits_of
+from slowpath.report.html.examples import example_of
 from slowpath.report.html.flame import flames_of
 from slowpath.report.html.grid import grids
-from slowpath.report.html.model import Page
+from slowpath.report.html.model import CauseData, Page, Texts
 from slowpath.report.html.names import MOST_CHARACTERS, Names
 from slowpath.report.html.palette import kinds
 from slowpath.report.html.resources import resources_of
@@ -22,6 +25,8 @@ from slowpath.report.model import VERSION, FindingReport, Report
 from slowpath.report.stacks import NONE, Stacks
 from slowpath.report.words import shorten
 
+#: Of what only a scan saw; a project's whole list is `slowpath scan`'s.
+MOST_IN_CODE = 200
 #: Of the endpoints that a finding hurts; the rest cost little and would fill the page.
 MOST_HURT = 30
 
@@ -44,8 +49,9 @@ def page_of(
     recording = ledger.recording
     names = Names(recording.sites, recording.texts, (root or Path.cwd()).absolute())
     fine, coarse = grids(ledger)
-    catalogued = catalogue()
-    pages = {slug: cause.page for slug, cause in catalogued.items()}
+    in_code = [as_finding(one, i) for i, one in enumerate(report.get("in_code", []), 1)]
+    shown = in_code[:MOST_IN_CODE]
+    causes = _causes({one["cause"] for one in [*report["findings"], *shown]})
     page: Page = {
         "version": VERSION,
         "slowpath": __version__,
@@ -67,16 +73,32 @@ def page_of(
         "resources": resources_of(ledger, fine, names),
         "requests": requests_of(ledger, coarse, names),
         "flames": flames_of(ledger, coarse, names, stacks),
-        "texts": [
-            texts_of(finding, report, pages.get(finding["cause"], ""))
-            for finding in report["findings"]
-        ],
+        "texts": _texts(report["findings"], report, causes),
+        "in_code": shown,
+        "in_code_texts": _texts(shown, report, causes),
+        "in_code_count": len(in_code),
+        "causes": causes,
         "compare": None,
         "revision": "",
     }
     # Numbers are handed out by the parts above.
     page["places"], page["words"] = names.places, names.words
     return page
+
+
+def _causes(slugs: Iterable[str]) -> dict[str, CauseData]:
+    known = catalogue()
+    pages = {slug: known[slug].page.strip() for slug in sorted(slugs) if slug in known}
+    return {slug: {"page": page, "example": example_of(page)} for slug, page in pages.items()}
+
+
+def _texts(
+    findings: Iterable[FindingReport], report: Report, causes: Mapping[str, CauseData]
+) -> list[Texts]:
+    return [
+        texts_of(one, report, causes[one["cause"]]["page"] if one["cause"] in causes else "")
+        for one in findings
+    ]
 
 
 def _bounded(report: Report, ledger: Ledger) -> Report:
@@ -91,6 +113,7 @@ def _bounded(report: Report, ledger: Ledger) -> Report:
         for endpoint in endpoints_of(ledger) or report["endpoints"]
     ]
     bounded["findings"] = [_finding(finding) for finding in report["findings"]]
+    bounded["in_code"] = []  # the page has its own
     return bounded  # type: ignore[return-value]
 
 

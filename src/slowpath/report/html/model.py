@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from slowpath.report.html.names import Place
-from slowpath.report.model import Report
+from slowpath.report.model import FindingReport, Report
 
 Flat = list[float]
 
@@ -157,19 +157,36 @@ class Flame(TypedDict):
 
 
 class Texts(TypedDict):
-    """A finding in words: its evidence as labels and lines, and what its buttons copy."""
+    """A finding in words: its evidence as labels and lines, and what its buttons copy.
+
+    Between the two parts of `prompt` belongs the page of its cause, as `Page.causes` has it.
+    """
 
     evidence: list[tuple[str, list[str]]]
     command: str
     issue: str
-    prompt: str
+    prompt: tuple[str, str]
+
+
+class Example(TypedDict):
+    """The example of a cause's page: each line with "-" (before), "+" (after) or " " (both)."""
+
+    lines: list[tuple[str, str]]
+
+
+class CauseData(TypedDict):
+    """What is known of a cause: its page as Markdown, and the example of it."""
+
+    page: str
+    example: Example | None
 
 
 class Page(TypedDict):
     """Everything that the page shows; `buckets` is (smallest latency in ms, ratio of borders).
 
-    `cells` are in the order of `report["endpoints"]`, and may be fewer. `revision` changes with the
-    content of a page that is served.
+    `cells` are in the order of `report["endpoints"]`, and may be fewer; `texts` in that of its
+    findings. `in_code` is what only a scan saw, as findings without a cost, the surest of
+    `in_code_count`. `revision` changes with the content of a page that is served.
     """
 
     version: int
@@ -189,5 +206,9 @@ class Page(TypedDict):
     requests: list[Whole]
     flames: list[Flame]
     texts: list[Texts]
+    in_code: list[FindingReport]
+    in_code_texts: list[Texts]
+    in_code_count: int
+    causes: dict[str, CauseData]
     compare: dict[str, Any] | None
     revision: str

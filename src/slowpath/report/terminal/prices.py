@@ -37,9 +37,11 @@ def plan(report: Report, paper: Paper) -> None:
         paper.flow((simulation["sentence"], "bold"))
     for stage in simulation.get("plan", []):
         finding = next(f for f in report["findings"] if f["number"] == stage["finding"])
+        measured = stage.get("measured_p95_ms")
         paper.item(
             f"{stage['finding']:>2}",
             f"p95 {ms(stage['p95_ms'])} ms, {stage['rps']:.3g} requests/s",
+            "" if measured is None else f" (measured: {ms(measured)} ms)",
             f"  after {finding['cause']} {finding['path']}:{finding['line']}",
         )
     if not simulation.get("trusted", True):

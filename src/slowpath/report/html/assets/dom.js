@@ -45,6 +45,11 @@ function append(node, children) {
   }
 }
 
+// Prose of slowpath's own, in which code stands between backticks.
+function prose(text) {
+  return String(text).split('`').map((part, i) => (i % 2 ? el('code', {}, part) : part));
+}
+
 // The policy forbids style attributes; the object model may set them.
 function styled(node, styles) {
   for (const [name, value] of Object.entries(styles)) node.style.setProperty(name, value);

@@ -7,11 +7,13 @@ const VIEWS = [
   ['blame', 'Who blocked whom', blameView, () => DATA.culprits.lines.length],
   ['time', 'Over time', timeView, () => DATA.resources.rate.length],
   ['flame', 'Flame graph', flamesView, () => DATA.cells.length],
+  ['code', 'In the code', codeView, () => DATA.in_code.length],
   ['run', 'The run', runView, () => true],
 ];
 const INNER = {
   endpoint: [(at) => endpointView(Number(at)), 'endpoints'],
   finding: [(at) => findingView(Number(at)), ''],
+  code: [(at) => (at ? placeView(Number(at)) : codeView()), 'code'],
   cause: [(slug) => causeView(slug), ''],
 };
 

@@ -2,8 +2,18 @@
 
 function findingView(numbered) {
   const at = DATA.report.findings.findIndex((finding) => finding.number === numbered);
-  const finding = DATA.report.findings[at];
-  if (!finding) return [el('h1', {}, 'There is no such finding in this run')];
+  if (at < 0) return [el('h1', {}, 'There is no such finding in this run')];
+  return oneFinding(DATA.report.findings[at], DATA.texts[at]);
+}
+
+function placeView(numbered) {
+  const finding = DATA.in_code[numbered - 1];
+  if (!finding) return [el('h1', {}, 'There is no such place in the code')];
+  return oneFinding(finding, DATA.in_code_texts[numbered - 1]);
+}
+
+function oneFinding(finding, texts) {
+  const {evidence = []} = texts || {};
   return [
     el('h1', {}, finding.title),
     el('p', {}, el('a', {href: `#/cause/${finding.cause}`}, el('span.slug', {}, finding.cause)), ' at ', el('code', {}, `${shortPath(finding.path)}:${finding.line}`), ` ${finding.function}`),
@@ -12,27 +22,38 @@ function findingView(numbered) {
     facts(finding),
     chainOf(finding),
     finding.endpoints.length ? [el('h2', {}, 'Whom it costs time'), hurtTable(finding)] : null,
-    el('h2', {}, 'Evidence'),
-    evidenceList(DATA.texts[at].evidence),
+    evidence.length ? [el('h2', {}, 'Evidence'), evidenceList(evidence)] : null,
     el('h2', {}, 'What to do'),
-    el('p', {}, finding.advice),
+    finding.advice ? el('p', {}, prose(finding.advice)) : null,
+    el('p.soft', {}, SAFETY[finding.cure] || ''),
     cureOf(finding),
-    copies(DATA.texts[at]),
+    copies(finding, texts),
     causePage(finding.cause),
   ];
 }
+
+// Of the change of code that the cause's page describes.
+const SAFETY = {
+  safe: 'Such a change keeps behaviour.',
+  unsafe: 'Such a change alters behaviour in corner cases: read it before you keep it.',
+  none: 'It needs a reader’s eye.',
+};
 
 function sourceOf(finding) {
   const {source} = finding;
   if (!source) return el('p.soft', {}, 'The source of this line is not at hand.');
   return [
-    el('div.source', {tabindex: '0', role: 'group', 'aria-label': `Source of ${finding.path}`}, source.lines.map((line, i) => {
-      const at = source.first_line + i;
-      const guilty = finding.line <= at && at <= finding.end_line;
-      return el(`div${guilty ? '.guilty' : ''}`, {}, el('span.no', {}, String(at)), guilty ? el('span.unseen', {}, 'guilty: ') : '', line || ' ');
-    })),
+    sourceLines(finding),
     source.changed ? el('p.warn', {}, 'The file was changed after the run; the line may have moved.') : null,
   ];
+}
+
+function sourceLines({path, line: first, end_line: last, source}) {
+  return source && el('div.source', {tabindex: '0', role: 'group', 'aria-label': `Source of ${path}`}, source.lines.map((line, i) => {
+    const at = source.first_line + i;
+    const guilty = first <= at && at <= last;
+    return el(`div${guilty ? '.guilty' : ''}`, {}, el('span.no', {}, String(at)), guilty ? el('span.unseen', {}, 'guilty: ') : '', line || ' ');
+  }));
 }
 
 function facts(finding) {
@@ -88,24 +109,30 @@ function hurtTable(finding) {
 }
 
 function evidenceList(evidence) {
-  if (!evidence.length) return el('p.soft', {}, 'None beside the charges.');
   return el('dl.facts', {}, evidence.map(([name, lines]) => [
     el('dt', {}, name),
     el('dd', {}, lines.map((line) => el('div.clip', {title: line}, line))),
   ]));
 }
 
+// The example of the cause's page as a diff, beside the line: what to change in its manner.
 function cureOf(finding) {
-  const words = {safe: 'The cure keeps behaviour.', unsafe: 'The cure changes behaviour in corner cases: read it before you keep it.', none: 'There is no automatic cure.'};
-  const lines = finding.diff ? finding.diff.split('\n') : [];
-  return [
-    el('p.soft', {}, words[finding.cure] || ''),
-    lines.length ? el('div.source', {tabindex: '0', role: 'group', 'aria-label': 'The cure as a diff'}, lines.map((line) => el(`div${line.startsWith('+') ? '.added' : line.startsWith('-') ? '.removed' : ''}`, {}, line || ' '))) : null,
-  ];
+  const {example} = DATA.causes[finding.cause] || {};
+  if (!example) return null;
+  const names = {'+': 'added', '-': 'removed', ' ': ''};
+  const lines = example.lines.map(([sign, line]) =>
+    el(names[sign] ? `div.${names[sign]}` : 'div', {}, el('span.sign', {}, sign), line || ' '));
+  return el('div.two.beside', {},
+    finding.source ? el('figure', {}, el('figcaption', {}, 'Your code, ', el('code', {}, `${shortPath(finding.path)}:${finding.line}`)), sourceLines(finding)) : null,
+    el('figure', {}, el('figcaption', {}, 'An example of the cure, not your code: from the page of this cause'),
+      el('div.source', {tabindex: '0', role: 'group', 'aria-label': 'Example of the cure as a diff: minus goes, plus comes'}, lines)));
 }
 
-function copies(texts) {
+function copies(finding, texts) {
   if (!texts) return null;
+  const [before, after] = texts.prompt;
+  const known = (DATA.causes[finding.cause] || {}).page || `${finding.why} ${finding.advice}`;
+  const prompt = `${before}${known}${after}`;
   const area = el('textarea.copy', {readonly: true, 'aria-label': 'What was copied', hidden: true});
   const copy = (name, text) => async () => {
     area.value = text;
@@ -127,7 +154,7 @@ function copies(texts) {
     el('div.tools', {},
       el('button', {'data-key': 'copy-command', onclick: copy('Command', texts.command)}, 'Copy command'),
       el('button', {'data-key': 'copy-issue', onclick: copy('Issue', texts.issue)}, 'Copy as issue'),
-      el('button', {'data-key': 'copy-prompt', onclick: copy('Prompt', texts.prompt)}, 'Copy as prompt for an AI assistant'),
+      el('button', {'data-key': 'copy-prompt', onclick: copy('Prompt', prompt)}, 'Copy as prompt for an AI assistant'),
       told),
     area,
   ];
@@ -140,7 +167,7 @@ function causePage(slug) {
 }
 
 function causeView(slug) {
-  const list = DATA.report.findings.filter((finding) => finding.cause === slug);
+  const list = [...DATA.report.findings, ...DATA.in_code].filter((finding) => finding.cause === slug);
   const page = causePage(slug);
   if (!page && !list.length) return [el('h1', {}, 'There is no such cause on this page')];
   return [

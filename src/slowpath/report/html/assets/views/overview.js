@@ -9,7 +9,7 @@ function overview() {
     report.notes.length ? el('ul', {}, report.notes.map((note) => el('li', {}, note))) : null,
     plan(report),
     findingsList(report),
-    inCode(report.in_code || []),
+    inCode(),
     overviewBars(),
     blindList(report),
   ];
@@ -41,33 +41,6 @@ function plan(report) {
     .map((finding) => ({...finding.predicted, finding}));
   const steps = planned.length ? planned : alone;
   if (!steps.length || !report.load.p95_ms) return null;
-  const now = report.load.p95_ms;
-  const most = Math.max(now, ...steps.map((step) => step.high || step.p95_ms));
-  const at = (value) => `${Math.max(0.3, (value / most) * 100)}%`;
-  const row = (what, step, words, first) =>
-    el(
-      `li${first ? '.now' : ''}`,
-      {},
-      el('div.what', {}, what),
-      el(
-        'div.step',
-        {},
-        styled(el('span.level', {}), {width: at(step.p95_ms)}),
-        step.low !== undefined && step.high !== undefined
-          ? styled(el('span.range', {}), {left: at(step.low), width: `${((step.high - step.low) / most) * 100}%`})
-          : null,
-        step.measured_p95_ms !== undefined && step.measured_p95_ms !== null
-          ? styled(el('span.measured', {title: 'measured'}), {left: at(step.measured_p95_ms)})
-          : null,
-      ),
-      el('div.words', {}, words),
-    );
-  const words = (step) => [
-    `p95 ${ms(step.p95_ms)} ms`,
-    step.low !== undefined ? ` (${ms(step.low)} to ${ms(step.high)})` : '',
-    step.rps !== undefined ? `, ${number(step.rps)}/s` : '',
-    step.measured_p95_ms ? el('b.good', {}, ` measured: ${ms(step.measured_p95_ms)} ms`) : '',
-  ];
   const {replay_error: error = null, trusted = true, missing = [], sentence = ''} = report.simulation || {};
   const bounded = steps.some((step) => step.low !== undefined);
   return [
@@ -76,19 +49,55 @@ function plan(report) {
     el('p.soft', {},
       planned.length ? 'Predicted p95 after each step, the steps above it taken.' : 'Predicted p95 when this alone is cured.',
       bounded ? ' The thin line is the interval of the prediction.' : '',
+      steps.some((step) => step.measured_p95_ms) ? ' The green mark is what a run with these cures measured.' : '',
       error === null ? '' : ` The simulator replays this run as it was, ${percent(Math.abs(error))} off.`),
     trusted ? null : el('p.warn', {}, 'That is too far off to trust these predictions.', missing.length ? ` The simulator leaves out: ${missing.join(', ')}.` : ''),
-    el(
-      'ol.stairs',
-      {},
-      row('as measured', {p95_ms: now}, `p95 ${ms(now)} ms, ${number(report.load.rps)}/s`, true),
-      steps.map((step) => row(findingLink(step.finding), step, words(step))),
+    staircase(
+      {what: 'as measured', p95_ms: report.load.p95_ms, rps: report.load.rps},
+      steps.map((step) => ({...step, what: findingLink(step.finding)})),
     ),
   ];
 }
 
+// Bars of p95 that lead down, the first of them what was measured before; steps are {what, p95_ms,
+// rps, low, high, measured_p95_ms}, of which only the first two must be known.
+function staircase(first, steps) {
+  const highs = steps.flatMap((step) => [step.p95_ms, step.high, step.measured_p95_ms]);
+  const most = Math.max(first.p95_ms, ...highs.filter(Number.isFinite), 1e-9);
+  const at = (value) => `${Math.max(0.3, (value / most) * 100)}%`;
+  const row = (step, is) => {
+    const bounded = Number.isFinite(step.low) && Number.isFinite(step.high);
+    const measured = Number.isFinite(step.measured_p95_ms);
+    return el(
+      is ? `li.${is}` : 'li',
+      {},
+      el('div.what', {}, step.what),
+      el(
+        'div.step',
+        {},
+        styled(el('span.level', {}), {width: at(step.p95_ms)}),
+        bounded ? styled(el('span.range', {}), {left: at(step.low), width: `${((step.high - step.low) / most) * 100}%`}) : null,
+        measured ? styled(el('span.measured', {title: 'measured'}), {left: at(step.measured_p95_ms)}) : null,
+      ),
+      el(
+        'div.words',
+        {},
+        `p95 ${ms(step.p95_ms)} ms`,
+        bounded ? ` (${ms(step.low)} to ${ms(step.high)})` : '',
+        Number.isFinite(step.rps) ? `, ${number(step.rps)}/s` : '',
+        measured ? el('b.good', {}, `, measured ${ms(step.measured_p95_ms)} ms`) : '',
+      ),
+    );
+  };
+  return el('ol.stairs', {}, row(first, 'now'), steps.map((step) => row(step, step.is)));
+}
+
+function placeOf(finding) {
+  return `#/${DATA.in_code.includes(finding) ? 'code' : 'finding'}/${finding.number}`;
+}
+
 function findingLink(finding) {
-  return el('a', {href: `#/finding/${finding.number}`}, el('span.slug', {}, finding.cause), ' ', el('code', {}, `${shortPath(finding.path)}:${finding.line}`));
+  return el('a', {href: placeOf(finding)}, el('span.slug', {}, finding.cause), ' ', el('code', {}, `${shortPath(finding.path)}:${finding.line}`));
 }
 
 function shortPath(path) {
@@ -121,17 +130,6 @@ function findingsList(report) {
         ),
       ),
     ),
-  ];
-}
-
-// What only a scan of the code saw.
-function inCode(list) {
-  if (!list.length) return null;
-  return [
-    el('h2', {}, 'Also in the code'),
-    el('p.soft', {}, 'Seen by the scan; this run did not show what it costs.'),
-    el('ul', {}, list.slice(0, 20).map((one) => el('li', {}, el('span.slug', {}, one.cause), ' ', el('code', {}, `${shortPath(one.path)}:${one.line}`), ` ${one.message || one.title}`))),
-    list.length > 20 ? el('p.soft', {}, `${list.length - 20} more: slowpath scan.`) : null,
   ];
 }
 
