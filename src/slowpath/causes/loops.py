@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from slowpath.program.graph import Graph
+from slowpath.program.graph import Edge, Graph
 from slowpath.program.model import LOOPS, Body, Call, Function
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -18,6 +18,19 @@ _LOOKUPS = re.compile(
     r"is|has|query|select|search|exists|can|scalar|scalars|load|filter|first|one|retrieve|ensure|"
     r"lookup|compute|calculate|describe|hydrate|enrich|populate)(_|$|[A-Z])"
 )
+
+
+_STORES = re.compile(r"(^|_)(repo|repos|repository|repositories|dao|uow|crud|db|database|orm)$")
+_MANY_REMOTES = re.compile(
+    r"(^|_|\.)(servers|clients|connections|providers|backends|endpoints|peers|nodes)"
+    r"(\.values|\.items)?$"
+)
+# The calls that bring rows.
+_FETCHING = frozenset(
+    "all first one one_or_none scalar scalars scalar_one count get get_one fetchone fetchall "
+    "fetchmany exec find_one select query".split()
+)
+_REMOTES = re.compile(r"(^|_)(client|api|sdk|gateway)$")
 
 
 class Repeated(NamedTuple):
@@ -37,15 +50,96 @@ def repeated(graph: Graph, function: Function) -> Iterator[Repeated]:
         if not call.awaited or call.deferred:
             continue
         loop = body.loop_of(call.block)
-        if loop is None or body.blocks[loop].kind not in ("for", "comp"):
+        if loop is None or body.blocks[loop].kind not in ("for", "comp", "afor"):
             continue
         if _not_data(body, loop) or _guarded(body, call, index, loop):
             continue
         if not _depends(body, call, index, loop):
             continue
-        io = graph.call_io(function, index)
+        io = graph.call_io(function, index) or _offloaded(graph, function, index)
+        if not io and not graph.edges_at(function, index):
+            io = _by_receiver(body, call, loop)
         if io:
             yield Repeated(index, loop, io)
+
+
+def _offloaded(graph: Graph, function: Function, index: int) -> frozenset[str]:
+    """What a thread waits for on behalf of the call: `to_thread(requests.get, url)`."""
+    position = graph.offload_position(function, index)
+    args = function.body.calls[index].args
+    if position is None or len(args) <= position:
+        return frozenset()
+    value = graph.program.value(function, args[position])
+    if value is not None and value[0] == "ext":
+        primitive = graph.program.knowledge.primitive(value[1])
+        if primitive is not None and primitive.effect in ("net", "db"):
+            return frozenset({primitive.effect})
+    return frozenset()
+
+
+def _by_receiver(body: Body, call: Call, loop: int) -> frozenset[str]:
+    """What a look-up on a receiver nobody knows waits for, by what the receiver is called."""
+    func = call.func
+    if not isinstance(func, str) or not is_lookup(call.name):
+        return frozenset()
+    if _over_remotes(body, loop, func.partition(".")[0]):
+        return frozenset({"net"})
+    if not (call.args or call.kwargs):
+        return frozenset()
+    owner = func.rpartition(".")[0].lower()
+    last = owner.rpartition(".")[2]
+    if _STORES.search(last) or _STORES.search(owner.rpartition(".")[0].rpartition(".")[2]):
+        return frozenset({"db"})
+    return frozenset({"net"}) if _REMOTES.search(last) else frozenset()
+
+
+def _over_remotes(body: Body, loop: int, name: str) -> bool:
+    """`for server in self.servers`: each item is the other end of a wire."""
+    head = body.stmts[_head(body, loop)]
+    names = {each.rpartition("]")[2] for each in head.writes}
+    source = body.calls[head.value].func if head.value.__class__ is int else head.value
+    return name in names and isinstance(source, str) and bool(_MANY_REMOTES.search(source))
+
+
+def repeated_queries(
+    graph: Graph, function: Function
+) -> Iterator[tuple[int, int, tuple[tuple[Function, int], ...]]]:
+    """Plain calls that look something up in a database for each item of a loop around them.
+
+    Yields:
+        (call, the loop's block, the calls beneath it that make the query).
+    """
+    body = function.body
+    if not any(block.kind in ("for", "comp") for block in body.blocks):
+        return
+    told = set()
+    for edge in graph.edges(function):
+        call = body.calls[edge.site]
+        loop = body.loop_of(call.block)
+        if loop is None or call.awaited or edge.confidence == 0:
+            continue
+        if body.blocks[loop].kind not in ("for", "comp") or _not_data(body, loop):
+            continue
+        hops = _query_beneath(graph, edge, call)
+        if hops is None or _guarded(body, call, edge.site, loop):
+            continue
+        if (call.line, loop) not in told and _depends(body, call, edge.site, loop):
+            told.add((call.line, loop))
+            yield edge.site, loop, hops
+
+
+def _query_beneath(graph: Graph, edge: Edge, call: Call) -> tuple[tuple[Function, int], ...] | None:
+    """The calls down to the query that a call makes: () if it is one, None if there is none."""
+    if edge.primitive is not None:
+        return () if edge.primitive.effect == "db" and call.name in _FETCHING else None
+    if edge.target is None or edge.target.is_async or not is_lookup(call.name):
+        return None
+    for each in graph.blocking(edge.target):
+        site, index = each.hops[-1]
+        name = site.body.calls[index].name
+        if each.primitive.effect == "db" and each.confidence and name in _FETCHING:
+            return each.hops
+    return None
 
 
 def is_lookup(name: str) -> bool:
@@ -113,7 +207,11 @@ def _depends(body: Body, call: Call, index: int, loop: int) -> bool:
     words = set()
     for ref in (call.func, *call.args, *(value for _, value in call.kwargs)):
         words |= words_of(body, ref)
-    return bool(words & names)
+    if words & names:
+        return True
+    # Comparisons and texts keep no reference to what they are made of; the statement does.
+    read = {word for each in body.stmts[position].reads for word in _WORD.findall(each)}
+    return bool(read & names)
 
 
 def words_of(body: Body, ref: object, depth: int = 4) -> set[str]:

@@ -8,7 +8,7 @@ from slowpath.causes.base import Cause, Finding
 from slowpath.causes.reading import at_call
 from slowpath.program import extract
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
-from slowpath.program.model import Function
+from slowpath.program.model import Class, Function
 
 # Work of the start or the end of a process.
 _ONCE = frozenset(
@@ -16,30 +16,113 @@ _ONCE = frozenset(
     "start on_startup lifespan init initialize initialise connect open _connect _init _setup "
     "_initialize async_setup cli bootstrap configure shutdown stop close aclose".split()
 )
+# Ways that are taken now and then, or once, rather than for each request.
+_NOT_SERVING = frozenset({"coroutine", "lifespan", "callback"})
 _CACHED = frozenset("lru_cache cache cached cached_property alru_cache singleton once".split())
+
+
+# A maker may be wrapped so many times.
+_WRAPPED = 3
 
 
 def made_per_request(graph: Graph, cause: Cause, table: str, what: str) -> Iterator[Finding]:
     """Constructors of the table's classes in functions that run once for each request.
 
-    Left out: what is kept (in an attribute, a global, a cache) or handed to the caller, who may
-    keep it; start-up work; module level.
+    A helper that only makes and returns one counts where somebody uses its result and drops it; a
+    class of the project that makes one for itself, where a framework's entry makes such an object.
+
+    Left out: what is kept (in an attribute, a global, a cache) or handed to a caller who keeps
+    it; start-up work; module level.
     """
-    knowledge = graph.program.knowledge
-    for function in graph.reached():
-        if not function.qual or _runs_once(graph, function):
-            continue
-        for edge in graph.edges(function):
-            if edge.target is not None or not knowledge.in_set(table, edge.dotted):
-                continue
-            if edge.confidence == POSSIBLE or _kept(function, edge.site):
+    makers: dict[Function, tuple[int, str]] = {}
+    reached = [each for each in graph.reached() if each.qual and not _runs_once(graph, each)]
+    for function in reached:
+        for site, dotted in _made(graph, function, table):
+            if _kept(function, site):
+                if _returned(function, site):
+                    makers.setdefault(function, (site, dotted))
                 continue
             yield at_call(
-                graph, cause, function, edge.site,
-                f"{edge.dotted} makes {what} each time {function.label} runs",
-                culprit=edge.dotted,
+                graph, cause, function, site,
+                f"{dotted} makes {what} each time {function.label} runs",
+                culprit=dotted,
                 confidence=LIKELY,
             )  # fmt: skip
+    for maker, user in _users(graph, reached, makers):
+        site, dotted = makers[maker]
+        yield at_call(
+            graph, cause, maker, site,
+            f"{dotted} makes {what} each time {user.label} calls {maker.label}",
+            culprit=dotted,
+            confidence=LIKELY,
+        )  # fmt: skip
+
+
+def _made(graph: Graph, function: Function, table: str) -> Iterator[tuple[int, str]]:
+    """(call, name) of what the function makes itself."""
+    program = graph.program
+    for edge in graph.edges(function):
+        if edge.target is None:
+            if edge.confidence > POSSIBLE and program.knowledge.in_set(table, edge.dotted):
+                yield edge.site, edge.dotted
+        elif edge.target.name == "__init__" and graph.way(function).kind not in _NOT_SERVING:
+            cls = edge.target.owner
+            name = _own_client(graph, cls, table) if cls is not None else ""
+            if cls is not None and name and not _bases(graph, cls, table):
+                yield edge.site, f"{cls.name} with its own {name}"
+    for index, call in enumerate(function.body.calls):
+        value = None if call.deferred else program.callee(function, index)
+        if value is not None and value[0] == "cls":
+            base = _bases(graph, value[1], table)
+            if base:
+                yield index, f"{value[1].name}, a {base},"
+
+
+def _bases(graph: Graph, cls: Class, table: str) -> str:
+    """The outside class of the table that a class of the project inherits from, or ""."""
+    for each in graph.program.mro(cls):
+        if isinstance(each, str) and graph.program.knowledge.in_set(table, each):
+            return each
+    return ""
+
+
+def _own_client(graph: Graph, cls: Class, table: str) -> str:
+    """What `__init__` makes and keeps for this very object, or ""."""
+    made = cls.method("__init__")
+    if made is None:
+        return ""
+    for places in cls.self_attrs.values():
+        for method, _, value in places:
+            if method != made.qual or not isinstance(value, int) or isinstance(value, bool):
+                continue
+            target = graph.program.callee(made, value)
+            known = graph.program.knowledge
+            if target is not None and target[0] == "ext" and known.in_set(table, target[1]):
+                return str(target[1])
+    return ""
+
+
+def _users(
+    graph: Graph, reached: list[Function], makers: dict[Function, tuple[int, str]]
+) -> list[tuple[Function, Function]]:
+    """(maker, function) where a function drops what a maker gave it; each maker once."""
+    found: dict[Function, Function] = {}
+    origin = {maker: maker for maker in makers}
+    for _ in range(_WRAPPED):
+        passing: dict[Function, Function] = {}
+        for function in reached:
+            for edge in graph.edges(function):
+                maker = origin.get(edge.target) if edge.target is not None else None
+                if maker is None or edge.confidence == POSSIBLE or function is edge.target:
+                    continue
+                if not _kept(function, edge.site):
+                    found.setdefault(maker, function)
+                elif _returned(function, edge.site) and function not in origin:
+                    passing[function] = maker
+        if not passing:
+            break
+        origin.update(passing)
+    return list(found.items())
 
 
 def _runs_once(graph: Graph, function: Function) -> bool:
@@ -63,10 +146,38 @@ def _keeps_result(function: Function) -> bool:
     )
 
 
+def _returned(function: Function, index: int) -> bool:
+    """Whether what is made goes to the caller and nowhere else."""
+    body = function.body
+    position = body.stmt_of(index)
+    if position >= len(body.stmts):
+        return False
+    stmt = body.stmts[position]
+    if stmt.kind == "r":
+        return bool(stmt.value == index)
+    name = stmt.writes[0] if stmt.kind == "a" and len(stmt.writes) == 1 else ""
+    return (
+        bool(name)
+        and "." not in name
+        and "[" not in name
+        and name not in function.module.assigns
+        and any(other.kind == "r" and other.value == name for other in body.stmts)
+        and not any(
+            other.value == name and other.kind == "a" and "." in "".join(other.writes)
+            for other in body.stmts
+        )
+    )
+
+
 def _kept(function: Function, index: int) -> bool:
     body = function.body
     call = body.calls[index]
-    if call.flags & extract.WITH:
+    if call.deferred:  # a property that was read
+        return any(
+            stmt.value == call.func and (stmt.kind in "ry" or "." in "".join(stmt.writes))
+            for stmt in body.stmts
+        )
+    if call.flags & extract.WITH or call.used:
         return False
     position = body.stmt_of(index)
     if position >= len(body.stmts):

@@ -208,7 +208,12 @@ class Calls:
         candidates = self.program.named(name)
         if not call.awaited and any(f.is_async for _, f in candidates):
             return  # perhaps the coroutine is gathered or kept
-        kept = [f for _, f in candidates if f.is_async == call.awaited and not f.is_stub]
+        # A method that calls its own name on something else hands the call on.
+        kept = [
+            f
+            for _, f in candidates
+            if f.is_async == call.awaited and not f.is_stub and f is not function
+        ]
         if not kept or len(kept) > 3 or len(candidates) > 6:
             return
         for target in kept:

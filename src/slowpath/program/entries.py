@@ -55,6 +55,34 @@ def find_entries(program: Program) -> dict[Function, str]:
     return found
 
 
+def threaded_routes(program: Program) -> Iterator[Function]:
+    """Plain functions that a framework runs in a thread for each request."""
+    for module in program.files:
+        for function in module.functions.values():
+            if (
+                function.decorators
+                and not function.is_async
+                and any(_routes(program, function.scope, ref) for ref in function.decorators)
+            ):
+                yield function
+
+
+def _routes(program: Program, scope: Function, ref: Ref) -> bool:
+    if ref.__class__ is not int:
+        return False
+    target = scope.body.calls[ref].func
+    if target.__class__ is not str or "." not in target:
+        return False
+    owner, _, method = target.rpartition(".")
+    if method not in _HTTP_METHODS and method not in ("route", "api_route"):
+        return False
+    value = program.value(scope, owner)
+    if _owned(program, value, "inline_owner"):
+        return False
+    unnamed = not _class_name(program, value) and _looks_like_route(scope, ref)
+    return _owned(program, value, "route_owner") or unnamed
+
+
 def _decorated(program: Program, function: Function) -> str:
     knowledge = program.knowledge
     sets = knowledge.sets

@@ -14,7 +14,8 @@ _IO_DEPTH = 12
 _QUERY_NAMES = frozenset(
     "execute executemany fetch_all fetch_one fetch_val fetchrow fetchval scalars scalar "
     "execute_fn execute_query find_one insert_one update_one delete_one count_documents "
-    "scalar_one scalar_one_or_none".split()
+    "scalar_one scalar_one_or_none aget afirst alast acount aexists acreate aget_or_create "
+    "aupdate_or_create abulk_create aaggregate".split()
 )
 # Awaited methods of receivers nobody knows that speak of a wire.
 _WIRE = re.compile(

@@ -9,7 +9,7 @@ from slowpath.causes.long_transaction import CAUSE
 from slowpath.causes.reading import at_call
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
-from slowpath.program.model import Function
+from slowpath.program.model import Call, Function
 from slowpath.program.resolve import Value
 
 _WITH = frozenset({"with", "awith"})
@@ -46,14 +46,35 @@ def _with_blocks(graph: Graph, function: Function) -> Iterator[Finding]:
         around = [each for each in body.ancestors(call.block) if each in held]
         if not around or around[-1] in reported:
             continue
-        if _elsewhere(graph.call_io(function, index)) and not _concerns(call.args, held[around[0]]):
+        sleeps = _sleeps(graph, function, index)
+        if (
+            sleeps or _elsewhere(graph.call_io(function, index)) or _streams_text(call)
+        ) and not _concerns(call.args, held[around[0]]):
             reported.add(around[-1])
             line = body.blocks[around[-1]].line
+            what = "sleeps" if sleeps else "waits for the network"
             yield at_call(
                 graph, CAUSE, function, index,
-                f"{held[around[-1]]} (line {line}) is held while {call.name}(...) waits for the "
-                "network",
+                f"{held[around[-1]]} (line {line}) is held while {call.name}(...) {what}",
             )  # fmt: skip
+
+
+def _sleeps(graph: Graph, function: Function, index: int) -> bool:
+    """`asyncio.sleep` for longer than it takes to let others run."""
+    call = function.body.calls[index]
+    if call.name != "sleep" or not call.args or call.args[0] in (("c", 0), ("c", 0.0)):
+        return False
+    value = graph.program.callee(function, index)
+    return (
+        value is not None
+        and value[0] == "ext"
+        and (value[1] in graph.program.knowledge.sets["async_sleep"])
+    )
+
+
+def _streams_text(call: Call) -> bool:
+    """`async for token in llm.astream(...)`, whatever the model is."""
+    return call.name in ("astream", "astream_events", "astream_log", "ainvoke")
 
 
 def _elsewhere(io: frozenset[str]) -> bool:
@@ -111,7 +132,8 @@ def _dependencies(graph: Graph, function: Function) -> Iterator[Finding]:
                 culprit=call.name, confidence=LIKELY if used else POSSIBLE,
             )  # fmt: skip
             return
-        if any(func.startswith(name + ".") or name in call.args for name in names):
+        given = (*call.args, *(ref for _, ref in call.kwargs))
+        if any(func.startswith(name + ".") or name in given for name in names):
             used = True
         elif used and call.awaited and _elsewhere(graph.call_io(function, index)):
             yield at_call(

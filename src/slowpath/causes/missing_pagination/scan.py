@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.missing_pagination import CAUSE
 from slowpath.causes.reading import at_call
-from slowpath.program.graph import LIKELY, Graph
+from slowpath.causes.threads import in_thread
+from slowpath.program.entries import threaded_routes
+from slowpath.program.graph import LIKELY, Graph, Way
 from slowpath.program.model import Function
 
 _BOUNDS = ("limit", "fetch", "paginate", "slice", "page", "per_page", "top", "first", "where",
@@ -16,20 +18,34 @@ _BOUNDS = ("limit", "fetch", "paginate", "slice", "page", "per_page", "top", "fi
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield `select(Model)` without condition or limit whose `.all()` a route hands back."""
-    for function, kind in graph.entries.items():
-        if kind != "route" or function.mentions(*_BOUNDS):
-            continue
-        index = _everything(function)
-        if index is not None and "db" in _io(graph, function):
-            yield at_call(
-                graph, CAUSE, function, index,
-                f"{function.label} returns every row: the query has no limit",
-                confidence=LIKELY,
-            )  # fmt: skip
+    threaded = {route: Way(route, "route") for route in threaded_routes(graph.program)}
+    for route in (*(each for each, kind in graph.entries.items() if kind == "route"), *threaded):
+        for function in (route, *_answered_by(graph, route)):
+            if function.mentions(*_BOUNDS):
+                continue
+            index = _everything(function)
+            if index is not None and _queries(graph, function):
+                finding = at_call(
+                    graph, CAUSE, function, index,
+                    f"{route.label} returns every row: the query has no limit",
+                    confidence=LIKELY,
+                )  # fmt: skip
+                yield in_thread(finding, threaded[route]) if route in threaded else finding
 
 
-def _io(graph: Graph, function: Function) -> frozenset[str]:
-    return graph.io(function)
+def _answered_by(graph: Graph, route: Function) -> Iterator[Function]:
+    """The function of the project whose result is the route's answer, as it comes."""
+    for stmt in route.body.stmts:
+        if stmt.kind == "r" and isinstance(stmt.value, int) and not isinstance(stmt.value, bool):
+            targets = [edge.target for edge in graph.edges_at(route, stmt.value)]
+            if len(targets) == 1 and targets[0] is not None and not route.mentions(*_BOUNDS):
+                yield targets[0]
+
+
+def _queries(graph: Graph, function: Function) -> bool:
+    if function.is_async and "db" in graph.io(function):
+        return True
+    return any(each.primitive.effect == "db" for each in graph.blocking(function))
 
 
 def _everything(function: Function) -> int | None:

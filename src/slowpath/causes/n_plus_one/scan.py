@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
-from slowpath.causes.loops import is_lookup, is_write, leaves_early, repeated, several_requests
+from slowpath.causes.loops import (
+    is_lookup,
+    is_write,
+    leaves_early,
+    repeated,
+    repeated_queries,
+    several_requests,
+)
 from slowpath.causes.n_plus_one import CAUSE
 from slowpath.causes.n_plus_one.lazy import lazy_loads
 from slowpath.causes.reading import at_call
+from slowpath.causes.threads import in_thread, threaded_ways
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Function
 
@@ -16,6 +24,7 @@ from slowpath.program.model import Function
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield look-ups in loops; a loop that changes something for each item is only possible."""
     yield from lazy_loads(graph)
+    yield from _in_threads(graph)
     for function in graph.on_loop():
         calls = list(repeated(graph, function))
         for each in calls:
@@ -42,6 +51,23 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 confidence=LIKELY if lookup else POSSIBLE,
                 below=path[1:],
             )  # fmt: skip
+
+
+def _in_threads(graph: Graph) -> Iterator[Finding]:
+    """The same where plain routes, or plain helpers of the loop, make their queries."""
+    ways = threaded_ways(graph)
+    plain = [each for each in graph.reached() if not each.is_async and each not in ways]
+    for function in (*ways, *plain):
+        for site, loop, hops in repeated_queries(graph, function):
+            call = function.body.calls[site]
+            finding = at_call(
+                graph, CAUSE, function, site,
+                f"{call.name}(...) runs a query for every item of the loop at line "
+                f"{function.body.blocks[loop].line}",
+                confidence=POSSIBLE if leaves_early(function.body, loop) else LIKELY,
+                below=hops,
+            )  # fmt: skip
+            yield in_thread(finding, ways[function]) if function in ways else finding
 
 
 def _reads(function: Function, index: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.over_fetch_rows import CAUSE
 from slowpath.causes.reading import at, at_call
+from slowpath.causes.threads import threaded_ways
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Body, Class, Function
@@ -24,6 +25,56 @@ def scan(graph: Graph) -> Iterator[Finding]:
     for function in graph.on_loop():
         if function.mentions(*_FETCHES):
             yield from _filtered(graph, function)
+    for function in (*graph.reached(), *threaded_ways(graph)):
+        if function.mentions(*_FETCHES):
+            yield from _few_used(graph, function)
+
+
+def _few_used(graph: Graph, function: Function) -> Iterator[Finding]:
+    """All rows, of which the code only takes the number, a slice or the first."""
+    body = function.body
+    for index, call in enumerate(body.calls):
+        if call.name not in _FETCHES or call.deferred or not _from_query(graph, function, index):
+            continue
+        how = _how_few(body, index)
+        if how:
+            yield at_call(
+                graph, CAUSE, function, index,
+                f"{call.name}() brings every row, and only {how} is used",
+                culprit=call.name,
+            )  # fmt: skip
+
+
+def _how_few(body: Body, index: int) -> str:
+    for call in body.calls:
+        if call.func == "len" and call.args == (index,):
+            return "their number"
+    position = body.stmt_of(index)
+    stmt = body.stmts[position] if position < len(body.stmts) else None
+    if stmt is None or stmt.kind != "a" or stmt.value != index or len(stmt.writes) != 1:
+        return ""
+    name = stmt.writes[0]
+    if "." in name or "[" in name or len(body.bindings.get(name, ())) != 1:
+        return ""
+    bare = sum(each.reads.count(name) for each in body.stmts)
+    counted = sum(call.func == "len" and call.args == (name,) for call in body.calls)
+    if not any(read.startswith(name + ".") for each in body.stmts for read in each.reads):
+        if counted and bare == counted:
+            return "their number"
+        if len(_slices(body, name)) == bare == 1:
+            return "a slice"
+    return ""
+
+
+def _slices(body: Body, name: str) -> list[Ref]:
+    """Places where `name[a:b]` is taken."""
+    return [
+        ref
+        for each in body.stmts
+        for ref in (each.value,)
+        if ref.__class__ is tuple and ref[:2] == ("[]", name) and ref[2] is None
+        if name + "[]" in each.reads
+    ]
 
 
 def _eager(graph: Graph, function: Function) -> Iterator[Finding]:
@@ -107,6 +158,8 @@ def _from_query(graph: Graph, function: Function, ref: Ref) -> bool:
     if call.name not in _FETCHES:
         return False
     if "db" in graph.call_io(function, ref):
+        return True
+    if any(e.primitive and e.primitive.effect == "db" for e in graph.edges_at(function, ref)):
         return True
     inner = call.func
     for _ in range(6):

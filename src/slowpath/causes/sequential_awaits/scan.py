@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
@@ -24,6 +25,8 @@ _SHARED = frozenset(
     "lock page stream sess uow unit_of_work".split()
 )
 
+# A model is asked for something of each item: nothing changes on the other side.
+_ASKS = re.compile(r"\.(embeddings|images|moderations|transcriptions)\.(create|generate)$")
 _HELD = frozenset({"with", "awith"})
 
 
@@ -47,7 +50,7 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         if _ordered(body, each.loop) or words_of(body, call.func) & _SHARED:
             continue
-        if is_write(call.name):
+        if is_write(call.name) and not _ASKS.search(str(call.func)):
             continue
         yield at_call(
             graph, CAUSE, function, each.site,

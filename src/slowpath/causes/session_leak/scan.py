@@ -8,15 +8,18 @@ from collections.abc import Iterable, Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.reading import at, at_call
 from slowpath.causes.session_leak import CAUSE
+from slowpath.causes.threads import threaded_ways
 from slowpath.program import extract
 from slowpath.program.graph import LIKELY, Graph
-from slowpath.program.model import Class, Function
+from slowpath.program.model import Call, Class, Function
 from slowpath.program.resolve import Value
 
 _CLOSERS = frozenset(
     "close aclose release disconnect close_connection terminate shutdown stop __aexit__ __exit__ "
     "remove putconn wait_closed".split()
 )
+# Methods of a pool that take back what it gave.
+_GIVES_BACK = frozenset({"release", "putconn", "put_connection", "give_back"})
 _TEARDOWN = re.compile(
     r"(^|_)(a?close|stop|shutdown|cleanup|clean_up|disconnect|teardown|__aexit__|aexit|dispose|"
     r"destroy|terminate|kill|end|finish|on_[A-Za-z]*(Stop|Close|Shutdown|Disconnect)[A-Za-z]*)($|_)"
@@ -26,10 +29,18 @@ _POOLED = re.compile(r"(^|\.)(acquire|getconn|get_connection)$")
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
-    for function in graph.reached():
+    reached = dict.fromkeys(graph.reached())
+    for function in reached:
         if function.qual:
             yield from _locals(graph, function)
             yield from _streams(graph, function)
+    # What threads run leaks just the same; dependencies that yield are made for it.
+    for function in graph.program.functions():
+        if function.qual and function not in reached and function.is_generator:
+            yield from _locals(graph, function)
+    for function in threaded_ways(graph):
+        if function not in reached and not function.is_generator:
+            yield from _locals(graph, function)
     for module in graph.program.files:
         for cls in module.classes.values():
             if cls.self_attrs:
@@ -66,6 +77,10 @@ def _acquires(graph: Graph, function: Function, index: int) -> bool:
     if value is None or value[0] != "ext":
         return False
     dotted = value[1]
+    if dotted == "httpx.AsyncClient.send":
+        return bool(call.keyword("stream") == ("c", True))
+    if dotted in ("redis.asyncio.Redis.pubsub", "redis.Redis.pubsub"):
+        return True
     if _POOLED.search(dotted) and ("Pool" in dotted or "pool" in dotted):
         return True
     if result is not None and result[0] == "ext" and knowledge.in_set("db_session", result[1]):
@@ -77,6 +92,8 @@ def _acquires(graph: Graph, function: Function, index: int) -> bool:
 def _goes_elsewhere(function: Function, name: str, line: int) -> bool:
     """Returned, yielded, stored, passed on or given to a with block: somebody else closes it."""
     for stmt in function.body.stmts:
+        if stmt.value == name and stmt.kind == "y" and _left_to_itself(function, name, stmt.line):
+            continue
         if stmt.value == name and stmt.kind in "ryaw":
             return True
         if stmt.kind == "r" and name in stmt.reads:
@@ -84,6 +101,8 @@ def _goes_elsewhere(function: Function, name: str, line: int) -> bool:
         if stmt.kind == "w" and any(r == name or r.startswith(name + ".") for r in stmt.reads):
             return True
     for call in function.body.calls:
+        if call.name in _GIVES_BACK and name in call.args:
+            continue
         if call.line > line - 1 and (
             name in call.args or any(value == name for _, value in call.kwargs)
         ):
@@ -94,11 +113,23 @@ def _goes_elsewhere(function: Function, name: str, line: int) -> bool:
     )
 
 
-def _closes(function: Function, name: str) -> bool:
+def _left_to_itself(function: Function, name: str, line: int) -> bool:
+    """A generator that yields it bare and closes it behind the `yield`, which an error skips."""
     return any(
-        call.func.__class__ is str and call.func == f"{name}.{call.name}" and call.name in _CLOSERS
+        call.line > line and call.func == f"{name}.{call.name}" and call.name in _CLOSERS
         for call in function.body.calls
     )
+
+
+def _closing(call: Call, name: str) -> bool:
+    """`name.close()`, `pool.release(name)`."""
+    if call.name in _GIVES_BACK and name in call.args:
+        return True
+    return call.func == f"{name}.{call.name}" and call.name in _CLOSERS
+
+
+def _closes(function: Function, name: str) -> bool:
+    return any(_closing(call, name) for call in function.body.calls)
 
 
 _ALWAYS = frozenset({"finally"})
@@ -106,12 +137,7 @@ _ALWAYS = frozenset({"finally"})
 
 def _closed_always(function: Function, name: str) -> bool:
     body = function.body
-    return any(
-        call.func == f"{name}.{call.name}"
-        and call.name in _CLOSERS
-        and body.inside(call.block, _ALWAYS)
-        for call in body.calls
-    )
+    return any(_closing(call, name) and body.inside(call.block, _ALWAYS) for call in body.calls)
 
 
 # -- streams ---------------------------------------------------------------------------------

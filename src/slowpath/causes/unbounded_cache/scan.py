@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.reading import at, at_call
 from slowpath.causes.unbounded_cache import CAUSE
+from slowpath.causes.unbounded_cache.instances import in_instances
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Body, Class, Function, Module, Stmt
@@ -32,6 +33,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
     reached = set(graph.reached())
     for module in graph.program.files:
         yield from _globals(graph, module, shared, reached)
+    yield from in_instances(graph, reached)
     yield from _subscriber_queues(graph)
     yield from _looked_up_defaultdicts(graph)
 

@@ -1,0 +1,174 @@
+"""Containers of long-lived objects that get an entry for each caller and never lose one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from slowpath.causes.base import Finding
+from slowpath.causes.reading import at
+from slowpath.causes.unbounded_cache import CAUSE
+from slowpath.program.extract import Ref
+from slowpath.program.graph import LIKELY, POSSIBLE, Graph
+from slowpath.program.model import Class, Function, Module
+
+_EMPTY = frozenset({"dict", "defaultdict", "OrderedDict"})
+# What is kept for each caller; a plain collection of results may be what the object is for.
+_KEPT = re.compile(
+    r"(cache|memo|lock|semaphore|session|conversation|history|histories|throttle|limiter|bucket|"
+    r"seen|last_|rate|counter|attempts|cooldown)",
+    re.I,
+)
+# Names of keys that come from outside, one for each caller or request.
+_CALLERS = re.compile(
+    r"(^|_)((session|user|request|conversation|thread|chat|channel|guild|tenant|customer|client|"
+    r"account|message|connection|conn|room|job|run|call|trace|sender|member|visitor)(_?(id|key|uuid|"
+    r"name))?|token|ip|email|host|url|query|prompt|text|cache_key|key|peer|address|identifier)$"
+)
+# Objects of which a process has one, or one for each tenant, by what they are called.
+_LONG_LIVED = re.compile(
+    r"(Manager|Service|Registry|Store|Cache|Pool|Broker|Router|Server|Hub|Tracker|Monitor|Limiter|"
+    r"Gateway|Dispatcher|Coordinator|Middleware|Provider|Bot|App|Engine|Backend|Storage|Memory|"
+    r"Repository|Controller|Handler|Queue|Scheduler|Throttle|Cog)\w*$"
+)
+_SHRINKS = (
+    "pop", "popitem", "clear", "remove", "discard", "__delitem__", "move_to_end",
+)  # fmt: skip
+_ONCE = re.compile(r"^_*(__init__|register|add_|subscribe|setup|init|load|configure|on_startup)")
+
+
+def in_instances(graph: Graph, reached: set[Function]) -> Iterator[Finding]:
+    """Yield the line at which such a container grows, once for each.
+
+    Left alone: what is emptied, bounded by its length, replaced, or touched from other files.
+    """
+    for module in graph.program.files:
+        for cls in module.classes.values():
+            for attr in _containers(graph, cls):
+                found = _growing(module, cls, attr, reached)
+                if found is None or _bounded(graph, module, attr):
+                    continue
+                function, line, key = found
+                sure = _KEPT.search(attr) and _CALLERS.search(key) and _lives_long(graph, cls)
+                yield at(
+                    graph, CAUSE, function, line,
+                    f"{cls.name}.{attr} gets an entry for every {key} and never loses one",
+                    culprit=f"self.{attr}",
+                    confidence=LIKELY if sure else POSSIBLE,
+                )  # fmt: skip
+
+
+def _containers(graph: Graph, cls: Class) -> Iterator[str]:
+    for attr in {**cls.attrs, **cls.self_attrs}:
+        places: list[tuple[Function, Ref]] = []
+        if attr in cls.attrs:
+            places.append((cls.scope, cls.attrs[attr][1]))
+        for method, _, value in cls.self_attrs.get(attr, ()):
+            if method != f"{cls.qual}.__init__":
+                places = []  # made anew somewhere, so it is emptied
+                break
+            places.append((cls.module.functions[method], value))
+        if places and all(_is_empty(function, value) for function, value in places):
+            yield attr
+
+
+def _is_empty(function: Function, ref: Ref) -> bool:
+    if ref == ("d", ()):
+        return True
+    if not isinstance(ref, int) or isinstance(ref, bool):
+        return False
+    calls = function.body.calls
+    call = calls[ref] if ref < len(calls) else None
+    if call is None or call.has_keyword("maxlen", "maxsize"):
+        return False
+    if call.name == "field":
+        return bool(call.keyword("default_factory") == "dict")
+    return call.name in _EMPTY and len(call.args) < 2
+
+
+def _growing(
+    module: Module, cls: Class, attr: str, reached: set[Function]
+) -> tuple[Function, int, str] | None:
+    """(method, line, key) where an entry is made under a parameter of the method."""
+    name = f"self.{attr}"
+    lazy = _makes_when_read(cls, attr)
+    for each in sorted(cls.methods):
+        function = module.functions.get(f"{cls.qual}.{each}")
+        if function is None or function not in reached or _ONCE.match(each):
+            continue
+        if not function.mentions(name):
+            continue
+        params = {param for param, _, _ in function.params[1:]}
+        body = function.body
+        for stmt in body.stmts:
+            grows = stmt.kind == "a" and f"{name}[]" in stmt.writes
+            if grows or (lazy and f"{name}[]" in stmt.reads):
+                key = _key(stmt.reads, name, params)
+                if key:
+                    return function, stmt.line, key
+        for call in body.calls:
+            if call.func == f"{name}.setdefault" and call.args:
+                key = call.args[0] if call.args[0].__class__ is str else ""
+                if key.partition(".")[0] in params:
+                    return function, call.line, key.rpartition(".")[2]
+    return None
+
+
+def _makes_when_read(cls: Class, attr: str) -> bool:
+    for method, _, value in cls.self_attrs.get(attr, ()):
+        calls = cls.module.functions[method].body.calls
+        if isinstance(value, int) and not isinstance(value, bool) and value < len(calls):
+            return calls[value].name == "defaultdict"
+    return False
+
+
+def _key(reads: tuple[str, ...], name: str, params: set[str]) -> str:
+    """The parameter, or part of one, that stands in the brackets behind the container."""
+    for position, read in enumerate(reads[:-1]):
+        following = reads[position + 1 :]
+        if read == name:
+            for each in following:
+                if each not in (name, f"{name}[]"):
+                    return each.rpartition(".")[2] if each.partition(".")[0] in params else ""
+    return ""
+
+
+def _bounded(graph: Graph, module: Module, attr: str) -> bool:
+    """Whether anything anywhere takes entries out, asks for the length, or hands it on."""
+    ending = f".{attr}"
+    for other in graph.program.files:
+        for function in (other.body, *other.functions.values()):
+            if not function.mentions(attr):
+                continue
+            body = function.body
+            for call in body.calls:
+                func = call.func if call.func.__class__ is str else ""
+                owner, _, last = func.rpartition(".")
+                if owner.endswith(ending) and last in _SHRINKS:
+                    return True
+                if any(a.__class__ is str and a.endswith(ending) for a in call.args):
+                    return True
+                if any(v.__class__ is str and v.endswith(ending) for _, v in call.kwargs):
+                    return True
+            for stmt in body.stmts:
+                if stmt.kind == "d" and any(w.endswith(f"{ending}[]") for w in stmt.writes):
+                    return True
+                value = stmt.value if stmt.value.__class__ is str else ""
+                if stmt.kind in "ary" and value.endswith(ending):
+                    return True  # under another name, or in other hands
+                if function.name != "__init__" and any(w.endswith(ending) for w in stmt.writes):
+                    return True
+    return False
+
+
+def _lives_long(graph: Graph, cls: Class) -> bool:
+    """Whether the class is called like what a process has one of, or a module makes one."""
+    if _LONG_LIVED.search(cls.name):
+        return True
+    for module in graph.program.files:
+        if not module.body.mentions(cls.name):
+            continue
+        for index, call in enumerate(module.body.body.calls):
+            if call.name == cls.name and graph.program.callee(module.body, index) == ("cls", cls):
+                return True
+    return False
