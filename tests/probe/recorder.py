@@ -136,7 +136,7 @@ def recording(*hooks: Hook, broken: bool = False) -> Iterator[Seen]:
         patches = [patch for one in hooks for patch in one._patches]
         try:
             if broken:
-                with mock.patch.object(core, "record", _refuse):
+                with mock.patch.multiple(core, record=_refuse, emit=_refuse):
                     yield seen
                 assert not any(one.enabled for one in hooks)
                 assert [one.failures for one in hooks] == [1] * len(hooks)

@@ -322,6 +322,42 @@ def test_messages_are_the_very_objects(run: Run) -> None:
     assert (request.bytes_in, request.bytes_out) == (4, 5)
 
 
+class Server:
+    """What servers give an app: methods of an object for each exchange."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    async def receive(self) -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+
+def test_what_comes_after_the_end_still_goes_between_app_and_server(run: Run) -> None:
+    server = Server()
+    kept: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        kept.extend((receive, send))
+        await send({"type": "http.response.start", "status": 204})
+
+    late = {"type": "http.response.body", "body": b"late"}
+
+    async def main() -> Any:
+        served = asgi.FRAMEWORK.around(app)
+        await asyncio.create_task(served({"type": "http"}, server.receive, server.send))
+        await kept[1](late)
+        return await kept[0]()
+
+    assert asyncio.run(main()) == {"type": "http.disconnect"}
+    assert server.sent[1:] == [late]
+    run.flush()
+    [request] = run.recording.requests
+    assert (request.status, request.bytes_out) == (204, 0)
+
+
 MALFORMED = {
     "no type": {"status": 200},
     "no status": {"type": "http.response.start"},

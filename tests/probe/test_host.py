@@ -114,7 +114,8 @@ POINTS: dict[str, tuple[list[tuple[Any, str]], set[str]]] = {
     "text": ([(core, "text")], {"starlette boundary"}),
     "own_site": ([(core, "own_site"), (hook, "own_site")], {"time.sleep", "gc"}),
     "own_frame": ([(core, "own_frame"), (sites, "own_frame")], {"time.sleep"}),
-    "site_of": ([(core, "site_of")], {"asyncio", "starlette boundary"}),
+    "site_of": ([(core, "site_of")], {"asyncio"}),
+    "endpoint_site": ([(asgi, "endpoint_site")], {"starlette boundary"}),
     "instruction": ([(core.names, "instruction")], {"asyncio"}),
     "place": ([(asgi, "place")], {"starlette boundary"}),
     "finish": ([(asgi, "finish")], {"starlette boundary"}),
@@ -123,7 +124,7 @@ POINTS: dict[str, tuple[list[tuple[Any, str]], set[str]]] = {
     "pack": ([(loop, "pack")], {"asyncio"}),
     "slices": ([(loop, "extend")], {"asyncio"}),
     "record_long": ([(loop, "record_long")], {"asyncio"}),
-    "explain_gap": ([(loop, "await_chain")], {"asyncio"}),
+    "explain_gap": ([(loop, "awaited")], {"asyncio"}),
     "stepping": ([(loop, "stepping")], {"asyncio"}),
     "watcher": ([(watch, "sample"), (watch, "mark_clock"), (watch, "gauges")], set()),
 }

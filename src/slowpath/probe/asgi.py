@@ -8,12 +8,13 @@ is part of the outer one.
 import functools
 import re
 import struct
+from types import MethodType
 from typing import Any, Awaitable, Callable, Dict, Mapping, MutableMapping, Optional, Tuple
 
 from slowpath.probe import core, wire
 from slowpath.probe.core import Line, local, now
 from slowpath.probe.hook import Hook
-from slowpath.probe.loop import Task
+from slowpath.probe.loop import LOOP, Task, Unbegun
 from slowpath.probe.sites import adopt, adopt_main
 
 Scope = MutableMapping[str, Any]
@@ -56,6 +57,7 @@ class Request:
         "main",
         "receive",
         "send",
+        "server",
         "status",
     )
 
@@ -67,11 +69,14 @@ class Request:
         self.send = send
         self.flags = flags
         self.done = False
+        self.server: Any = None
         self.status = self.bytes_in = self.bytes_out = self.first_byte = self.complete = 0
         self.headers: Any = ()
 
     def on_send(self, message: Message) -> Awaitable[None]:
         """Note status, size and first byte; messages that may wait for the peer are timed."""
+        if self.done:
+            return self.servers(self.send)(message)  # type: ignore[no-any-return]
         try:
             kind = message["type"]
             if kind == "http.response.start":
@@ -121,6 +126,8 @@ class Request:
 
     async def on_receive(self) -> Message:
         """Receive, noting size and disconnection; waiting for the peer is recorded."""
+        if self.done:
+            return await self.servers(self.receive)()  # type: ignore[no-any-return]
         line = local.here.line or self.main
         if line is None:
             return await self.receive()
@@ -143,6 +150,30 @@ class Request:
         except Exception as exc:
             self.hook.failed(exc)
         return message
+
+    def end(self) -> None:
+        """Let go of what is needed no more.
+
+        A task and what belongs to it lives for one more turn of the loop, and more objects then
+        set off more garbage collections in the app: of the server's methods only what they are
+        made of is kept, for messages that come late.
+        """
+        self.done = True
+        self.main = None  # it refers to the request: leave no cycle to collect
+        self.headers = ()
+        send, receive = self.send, self.receive
+        if (
+            type(send) is MethodType
+            and type(receive) is MethodType
+            and send.__self__ is receive.__self__
+        ):
+            self.server = send.__self__
+            self.send = send.__func__
+            self.receive = receive.__func__
+
+    def servers(self, function: Any) -> Any:
+        """Return the server's own `send` or `receive` after the end."""
+        return function if self.server is None else MethodType(function, self.server)
 
     def waited(self, kind: int, line: Line, started: int, sent: Optional[Message] = None) -> None:
         """Record a wait for the peer."""
@@ -167,7 +198,7 @@ class AsgiHook(Hook):
         """Return a call of `app` as a task; None if that fails."""
         coro = app(scope, receive, send)
         try:
-            return Task(coro, None)
+            return Unbegun(coro, None)
         except Exception as exc:
             coro.close()  # type: ignore[attr-defined]
             self.failed(exc)
@@ -195,7 +226,8 @@ class AsgiHook(Hook):
             line = local.here.line
             if line is None:
                 # A server that steps coroutines itself: be the task, then come here again.
-                task = self.task_of(boundary, scope, receive, send) if self.enabled else None
+                stepped = self.enabled and LOOP.enabled
+                task = self.task_of(boundary, scope, receive, send) if stepped else None
                 await (app(scope, receive, send) if task is None else task)
                 return None
             outer = line.request
@@ -219,12 +251,11 @@ class AsgiHook(Hook):
                 )
                 raise
             finally:
-                request.done = True
                 try:
                     finish(scope, request, accepted, began)
                 except Exception as exc:
                     self.failed(exc)
-                request.main = None  # it refers to the request: leave no cycle to collect
+                request.end()
 
         return boundary
 
@@ -281,11 +312,6 @@ def place(scope: Scope, status: int) -> Tuple[int, int]:
     """Return the endpoint's site and the text of its route template; 0 where unknown."""
     endpoint = scope.get("endpoint")
     known = scope.get("route")
-    if not hasattr(known, "endpoint"):
-        # Starlette before 1.0 tells no route; of a mounted app the mount tells half.
-        if endpoint is None and is_unmatched(scope, status):
-            return 0, core.text(UNMATCHED)
-        return endpoint_site(endpoint), core.text(unrouted(scope))
     context = scope.get("fastapi")
     if context is not None:
         # FastAPI tells the full template of an included router in a context of its own.
@@ -293,6 +319,11 @@ def place(scope: Scope, status: int) -> Tuple[int, int]:
     key = (id(known), id(endpoint), scope.get("root_path"))
     found = _places.get(key)
     if found is None:
+        if not hasattr(known, "endpoint"):
+            # Starlette before 1.0 tells no route; of a mounted app the mount tells half.
+            if endpoint is None and is_unmatched(scope, status):
+                return 0, core.text(UNMATCHED)
+            return endpoint_site(endpoint), core.text(unrouted(scope))
         found = endpoint_site(endpoint), core.text(routed(scope, known)), (known, endpoint)
         if len(_places) < 10_000:
             _places[key] = found

@@ -98,8 +98,10 @@ def calibrate() -> Dict[str, int]:
     scope.update(route=_Route, endpoint=_answer)
     try:
         bare = least(lambda: run(_pausing(TIMES)))
-        stepped = least(lambda: run(loop.Task(_pausing(TIMES), None)))
-        served = least(lambda: many(lambda: loop.Task(boundary(scope, _nothing, _nothing), None)))
+        stepped = least(lambda: run(loop.Unbegun(_pausing(TIMES), None)))
+        served = least(
+            lambda: many(lambda: loop.Unbegun(boundary(scope, _nothing, _nothing), None))
+        )
         unserved = least(lambda: many(lambda: _answer(scope, _nothing, _nothing)))
         span = least(spans)
     finally:

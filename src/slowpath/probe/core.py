@@ -28,6 +28,7 @@ names = Names()
 text = names.text
 _pack = wire.RECORD.pack
 _extend = buffer.extend
+_ASYNC = wire.SpanFlag.ASYNC
 _MASK = 0xFFFFFFFF
 next_line: Callable[[], int] = count(1).__next__
 dropped: Dict[str, int] = {"records": 0}
@@ -183,19 +184,14 @@ def emit(
     Whether the line was suspended meanwhile (`SpanFlag.ASYNC`) is found here.
     """
     if line.paused > start:
-        flags |= wire.SpanFlag.ASYNC
-    record(
-        kind,
-        flags,
-        local.here.number,
-        line.id,
-        site,
-        text(resource) if resource else 0,
-        start,
-        end,
-        a,
-        b,
-    )
+        flags |= _ASYNC
+    number = text(resource) if resource else 0
+    # `record`, spelled out: this runs once a span, on the app's time.
+    if len(buffer) < BOUND:
+        thread = local.here.number
+        _extend(_pack(kind, flags, thread, line.id, site, number, start, end, a, b))
+    else:
+        dropped["records"] += 1
 
 
 def own_site(frame: Optional[FrameType]) -> int:

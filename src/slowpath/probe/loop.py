@@ -7,13 +7,14 @@ that asyncio's own task is given; it hands every `send` and `throw` on to the ap
 
 import collections.abc
 import functools
+from operator import attrgetter
 from types import CoroutineType
 from typing import Any, Callable, Generator, Optional
 
 from slowpath.probe import core, wire
 from slowpath.probe.core import BOUND, Here, Line, buffer, local, next_line, now, record
 from slowpath.probe.hook import Hook
-from slowpath.probe.sites import await_chain, is_own
+from slowpath.probe.sites import awaited, is_own
 
 #: From this length the CPU time of a slice is measured.
 MEASURED_NS = 1_000_000
@@ -32,9 +33,13 @@ class Task(Line):
 
     `send` is that of a generator (`stepping`), which is what makes a step cheap: its state lives
     in local variables, and asyncio's C code calls into it without a Python function in between.
+    What others read of a coroutine is given on by properties: a `__getattr__` would make every
+    reading of any attribute slow.
     """
 
-    __slots__ = ("__weakref__", "_steps", "born", "coro", "send", "single", "told")
+    __slots__ = ("__qualname__", "__weakref__", "_steps", "born", "coro", "send", "single", "told")
+
+    send: Callable[[Any], Any]
 
     def __init__(self, coro: Any, parent: Optional[Line]) -> None:
         # Line's own, spelled out: this runs once a task, on the app's time.
@@ -49,23 +54,22 @@ class Task(Line):
         self.started = self.waits = 0
         self.told = self.single = False
         self.coro = coro
-        self._steps = steps = stepping(self, coro)
-        self.send = steps.send
+        self.__qualname__ = getattr(coro, "__qualname__", None)  # its class cannot have one for it
+        self._steps: Any = None
         self.born = self.paused = now()
 
     def throw(self, *exc: Any) -> Any:
         """Throw into the coroutine (cancellation, mostly)."""
         try:
-            if self.here is not None:
-                return self._steps.throw(*exc)
-            # Not begun, and neither has the generator.
-            return self.coro.throw(*exc)
+            # Not begun, there is nothing to record.
+            return (self._steps or self.coro).throw(*exc)
         finally:
             del exc  # it refers to this frame: leave no cycle
 
     def close(self) -> None:
         """Close the coroutine."""
-        self._steps.close()
+        if self._steps is not None:
+            self._steps.close()
         self.coro.close()
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -76,9 +80,7 @@ class Task(Line):
         # Task factories and debuggers ask `inspect.iscoroutine` before they go on.
         return type(self.coro)
 
-    def __getattr__(self, name: str) -> Any:
-        # cr_frame, cr_await, __qualname__ and the like, as debuggers and anyio read them.
-        return getattr(self.coro, name)
+    __name__ = property(attrgetter("coro.__name__"))
 
     def __repr__(self) -> str:
         return repr(self.coro)
@@ -102,7 +104,38 @@ class Task(Line):
             record(wire.LINE, 0, 0, self.id, site, main, self.born, 0, self.parent, -1)
 
 
+class Unbegun(Task):
+    """A task before its first slice; it becomes a `Task` then.
+
+    Under load many wait for their first slice, so they are kept to one object each: more of them
+    set off more garbage collections in the app.
+    """
+
+    __slots__ = ()
+
+    def send(self, value: Any) -> Any:
+        """Begin to step the coroutine."""
+        _become(self, Task)
+        try:
+            self._steps = stepping(self, self.coro)
+        except Exception as exc:
+            LOOP.failed(exc)
+            self._steps = self.coro
+        begun: Any = self
+        begun.send = send = self._steps.send
+        return send(value)
+
+
+#: The setter of an object's real class; a `Task` shows that of its coroutine.
+_become = object.__dict__["__class__"].__set__
 collections.abc.Coroutine.register(Task)
+#: What asyncio, anyio and debuggers read of native coroutines, generators and compiled ones.
+for _name in """
+    cr_await cr_code cr_frame cr_origin cr_running cr_suspended
+    gi_code gi_frame gi_running gi_suspended gi_yieldfrom
+    ag_await ag_code ag_frame ag_running
+""".split():
+    setattr(Task, _name, property(attrgetter(f"coro.{_name}")))
 
 
 def stepping(task: Task, coro: Any) -> Generator[Any, Any, Any]:
@@ -119,6 +152,9 @@ def stepping(task: Task, coro: Any) -> Generator[Any, Any, Any]:
         try:
             awaited = step(value)
         except StopIteration as stop:
+            # asyncio keeps a task for one more turn of the loop; keep no more than that.
+            task._steps = None
+            task.send = over
             return stop.value
         finally:
             ended = task.paused = now()
@@ -153,13 +189,18 @@ def stepping(task: Task, coro: Any) -> Generator[Any, Any, Any]:
             explain_gap(task, started)
 
 
+def over(value: Any) -> Any:
+    """Refuse to step a coroutine that has ended, as the coroutine itself would."""
+    raise RuntimeError("cannot reuse already awaited coroutine")
+
+
 class _Steps:
     """A `Task` as `await` wants it, for servers that step coroutines without asyncio tasks."""
 
-    __slots__ = ("close", "send", "throw")
+    __slots__ = ("_task", "close", "throw")
 
     def __init__(self, task: Task) -> None:
-        self.send = task.send
+        self._task = task
         self.throw = task.throw
         self.close = task.close
 
@@ -167,7 +208,10 @@ class _Steps:
         return self
 
     def __next__(self) -> Any:
-        return self.send(None)
+        return self._task.send(None)
+
+    def send(self, value: Any) -> Any:
+        return self._task.send(value)
 
 
 def record_long(line: Line, here: Here, started: int, ended: int) -> None:
@@ -199,14 +243,13 @@ def explain_gap(line: Task, resumed: int) -> None:
     It is still suspended at that very await, so its chain of coroutines names the place.
     """
     try:
-        chain = await_chain(line.coro)
-        if not chain:
+        innermost, own = awaited(line.coro)
+        if innermost is None:
             return
-        inner = chain[0].f_code
+        inner = innermost.f_code
         kind = _SLEEP if inner.co_name == "sleep" and not is_own(inner.co_filename) else _AWAIT
-        own = next((frame for frame in chain if is_own(frame.f_code.co_filename)), None)
         site = core.names.instruction(own.f_code, own.f_lasti) if own is not None else 0
-        name = "" if inner is (own and own.f_code) else getattr(inner, "co_qualname", inner.co_name)
+        name = "" if innermost is own else getattr(inner, "co_qualname", inner.co_name)
         record(
             kind,
             wire.SpanFlag.ASYNC,
@@ -239,10 +282,12 @@ class LoopHook(Hook):
         def create_task(loop: Any, coro: Any, **kwargs: Any) -> Any:
             if self.enabled and (
                 type(coro) is CoroutineType
-                or (type(coro) is not Task and isinstance(coro, collections.abc.Coroutine))
+                or (
+                    not issubclass(type(coro), Task) and isinstance(coro, collections.abc.Coroutine)
+                )
             ):
                 try:
-                    coro = Task(coro, local.here.line)
+                    coro = Unbegun(coro, local.here.line)
                 except Exception as exc:
                     self.failed(exc)
             task = original(loop, coro, **kwargs)

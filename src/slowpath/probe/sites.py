@@ -230,25 +230,38 @@ def _outer_greenlet(inner: Any) -> Any:
     return getattr(current, "parent", None)
 
 
-def await_chain(coroutine: Any) -> List[FrameType]:
-    """Return the frames of a suspended coroutine, innermost awaited first."""
-    found: List[FrameType] = []
-    while coroutine is not None and len(found) < MAX_STACK:
-        frame = getattr(coroutine, "cr_frame", None)
-        if frame is not None:
+def awaited(coroutine: Any) -> Tuple[Optional[FrameType], Optional[FrameType]]:
+    """Return the innermost frame that a suspended coroutine awaits, and the app's own innermost.
+
+    Each is None if there is none.
+    """
+    own = _own
+    inner = mine = None
+    for _ in range(MAX_STACK):
+        try:
+            frame = coroutine.cr_frame
             coroutine = coroutine.cr_await
-        else:
-            frame = getattr(coroutine, "gi_frame", None)
-            if frame is not None:
-                coroutine = coroutine.gi_yieldfrom
-            else:
-                frame = getattr(coroutine, "ag_frame", None)
-                if frame is None:
-                    break
-                coroutine = coroutine.ag_await
-        found.append(frame)
-    found.reverse()
-    return found
+        except AttributeError:
+            frame, coroutine = _generator(coroutine)
+        if frame is None:
+            break
+        inner = frame
+        path = frame.f_code.co_filename
+        known = own.get(path)
+        if known or (known is None and is_own(path)):
+            mine = frame
+        if coroutine is None:
+            break
+    return inner, mine
+
+
+def _generator(awaitable: Any) -> Tuple[Optional[FrameType], Any]:
+    """Return the frame of a generator or an asynchronous one, and what it awaits."""
+    frame = getattr(awaitable, "gi_frame", None)
+    if frame is not None:
+        return frame, awaitable.gi_yieldfrom
+    frame = getattr(awaitable, "ag_frame", None)
+    return frame, awaitable.ag_await if frame is not None else None
 
 
 def code_of(function: Any) -> Optional[CodeType]:
