@@ -353,12 +353,47 @@ def test_the_theme_turns(opened):
     assert page.evaluate(ground) != before
 
 
-def test_on_paper_there_are_no_buttons(opened):
+@pytest.mark.parametrize("opened", [{"width": 703}], indirect=True)
+def test_all_fits_on_paper_without_buttons(opened):
+    # A4 at 96 dots an inch, with 12 mm on either side.
     page = opened.page
     page.emulate_media(media="print")
-    assert not page.locator("nav").is_visible()
-    assert not page.locator("#window").is_visible()
-    assert page.locator("#main h1").is_visible()
+    for place in ["#/", "#/endpoints", "#/blame", "#/time", "#/flame", "#/code", *PLACES]:
+        opened.go(place)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("#main h1").is_visible()
+        assert (
+            page.locator("button:not(th button):visible, input:visible, nav:visible").count() == 0
+        )
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        for table in page.locator(".table").all():
+            assert table.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
+def test_paper_says_which_part_of_the_run_it_shows(opened):
+    page = opened.page
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    page.emulate_media(media="print")
+    assert page.locator("#window .told").is_visible()
+    assert not page.locator("#window .strip").is_visible()
+
+
+@pytest.mark.parametrize("opened", [{"scheme": "dark"}], indirect=True)
+def test_drawings_are_made_anew_for_paper_and_the_screen_stays_as_it_was(opened):
+    page = opened.page
+    opened.go("#/endpoint/0")
+    drawing = page.locator("#main svg.drawn")
+    drag(page, drawing, 0.1, 0.3)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    axis = "[...document.querySelectorAll('#main svg.drawn .axis')].map((e) => e.textContent)"
+    before = (page.evaluate(ground), page.evaluate(axis), drawing.get_attribute("width"))
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert drawing.get_attribute("width") == "700"
+    assert page.evaluate(ground) == "rgb(255, 255, 255)" != before[0]
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    after = (page.evaluate(ground), page.evaluate(axis), drawing.get_attribute("width"))
+    assert after == before
 
 
 def test_the_content_is_reached_by_keyboard(opened):

@@ -27,7 +27,8 @@ function chart({title, summary, x, xLabel, series, height, onBrush, log, marks, 
     ticks: {stroke: colour('--line'), width: 1},
     ...more,
   });
-  const options = {
+  // Made when it is drawn: its colours are those of the theme then.
+  const options = () => ({
     width: 300,
     height: height || 150,
     cursor: {drag: {x: Boolean(onBrush), y: false, setScale: false}, sync: onBrush && {key: 'time'}, y: false},
@@ -61,8 +62,8 @@ function chart({title, summary, x, xLabel, series, height, onBrush, log, marks, 
         },
       ],
     },
-  };
-  const entry = {box, make: () => new uPlot(options, [x, ...series.map((one) => one.values)], box), plot: null};
+  });
+  const entry = {box, make: () => new uPlot(options(), [x, ...series.map((one) => one.values)], box), plot: null};
   charts.add(entry);
   return figure;
 }
@@ -92,10 +93,19 @@ function drawCharts() {
       charts.delete(entry);
       continue;
     }
-    const width = Math.floor(entry.box.clientWidth);
+    const width = printing ? Math.floor(PAPER / 2) - 20 : Math.floor(entry.box.clientWidth);
     if (!entry.plot) entry.plot = entry.make();
     if (width > 0) entry.plot.setSize({width, height: entry.plot.height});
   }
+}
+
+// Colours are taken when a plot is made.
+function drawChartsAgain() {
+  for (const entry of charts) {
+    if (entry.plot) entry.plot.destroy();
+    entry.plot = null;
+  }
+  drawCharts();
 }
 
 // A stacked bar of segments [[activity, ms]], with its letters.

@@ -83,8 +83,8 @@ function flameGraph(flame) {
   }
 
   function render() {
-    if (!state.root || !box.clientWidth) return;
-    const width = box.clientWidth;
+    const width = widthOf(box);
+    if (!state.root || !width) return;
     const drawing = svg('svg', {class: 'drawn', width});
     const above = [];
     for (let node = state.focus.parent; node; node = node.parent) above.unshift(node);
@@ -121,6 +121,7 @@ function flameGraph(flame) {
     }
     walk(state.focus, 0, width, above.length);
     drawing.setAttribute('height', (deepest + 1) * FRAME);
+    drawing.setAttribute('viewBox', `0 0 ${width} ${(deepest + 1) * FRAME}`);
     replace(box, drawing);
     const time = state.search ? matched(state.root) : 0;
     replace(found, state.search ? `${ms(time)} ms match, ${percent(time / (state.root.ms || 1))}` : '');

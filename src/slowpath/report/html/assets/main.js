@@ -59,7 +59,8 @@ function isDarkTheme() {
 
 function turnTheme() {
   document.documentElement.dataset.theme = isDarkTheme() ? 'light' : 'dark';
-  show();
+  drawAgain();
+  drawChartsAgain();
 }
 
 // A thin strip of the run above all views: rate, stalls, and what part is looked at.
@@ -116,7 +117,7 @@ function drawWindow() {
   replace(
     node,
     drawing,
-    el('div.told', {},
+    el(chosen ? 'div.told.part' : 'div.told', {},
       el('span.soft', {}, chosen ? `A part of the run: ${counted(count, 'request')} that began in` : `The whole run, ${counted(count, 'request')}.`),
       edge('from', from, (value) => { choose(value, windowMs()[1]); show(); }),
       edge('to', to, (value) => { choose(windowMs()[0], value); show(); }),
@@ -157,18 +158,24 @@ addEventListener('hashchange', () => {
   document.getElementById('main').focus({preventScroll: true});
 });
 addEventListener('resize', drawCharts);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
-// Paper is light.
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawChartsAgain);
+// Paper is light. What the reader opened, zoomed and typed stays as it is.
 addEventListener('beforeprint', () => {
-  document.documentElement.dataset.before = document.documentElement.dataset.theme || '';
-  document.documentElement.dataset.theme = 'light';
-  show();
+  const {dataset} = document.documentElement;
+  dataset.before = dataset.theme || '';
+  dataset.theme = 'light';
+  printing = true;
+  drawAgain();
+  drawChartsAgain();
 });
 addEventListener('afterprint', () => {
-  const {before} = document.documentElement.dataset;
-  if (before) document.documentElement.dataset.theme = before;
-  else delete document.documentElement.dataset.theme;
-  show();
+  const {dataset} = document.documentElement;
+  if (dataset.before) dataset.theme = dataset.before;
+  else delete dataset.theme;
+  delete dataset.before;
+  printing = false;
+  drawAgain();
+  drawChartsAgain();
 });
 drawHead();
 show();

@@ -39,7 +39,7 @@ function zoomable({label, from, to, draw}) {
   }
 
   function render() {
-    const width = Math.max(280, Math.floor(box.clientWidth));
+    const width = Math.max(280, Math.floor(widthOf(box)));
     const drawn = draw(width, ...view);
     marks = drawn.marks;
     at = -1;
@@ -109,13 +109,33 @@ function zoomable({label, from, to, draw}) {
   return el('div', {}, tools, box, told);
 }
 
+// Drawings in the document, to be made anew for paper.
+const drawings = new Set();
+
 // Calls back once a node has a width, and again whenever that changes.
 function whenShown(node, render) {
   let width = 0;
+  drawings.add({node, render});
   new ResizeObserver(() => {
     if (node.clientWidth && node.clientWidth !== width) {
       width = node.clientWidth;
       render();
     }
   }).observe(node);
+}
+
+function drawAgain() {
+  for (const drawing of drawings) {
+    if (drawing.node.isConnected) drawing.render();
+    else drawings.delete(drawing);
+  }
+}
+
+// Paper has no width that a script could ask for before it is printed on: this one fits, and the
+// style makes it fill the page.
+const PAPER = 700;
+let printing = false;
+
+function widthOf(node) {
+  return printing ? PAPER : node.clientWidth;
 }

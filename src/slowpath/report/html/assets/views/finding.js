@@ -149,15 +149,14 @@ function copies(finding, texts) {
     }
   };
   const told = el('span.soft', {role: 'status'});
-  return [
+  return el('section.take', {},
     el('h2', {}, 'Take it along'),
     el('div.tools', {},
       el('button', {'data-key': 'copy-command', onclick: copy('Command', texts.command)}, 'Copy command'),
       el('button', {'data-key': 'copy-issue', onclick: copy('Issue', texts.issue)}, 'Copy as issue'),
       el('button', {'data-key': 'copy-prompt', onclick: copy('Prompt', prompt)}, 'Copy as prompt for an AI assistant'),
       told),
-    area,
-  ];
+    area);
 }
 
 function causePage(slug) {
