@@ -15,8 +15,10 @@ from slowpath.probe.wire import SPAN_KINDS
 #: polls, reads sockets, parses requests and rows, runs plain callbacks), which no slice tells. On
 #: an idle loop two slices come that close only by chance, and little time is at stake then.
 PAUSE_NS = 100_000
-#: The longer a slice, the more has come in meanwhile that the loop works off after it.
+#: The longer a slice, the more has come in meanwhile that the loop works off after it: not at
+#: once, but when all that was ready has run, so many slices later.
 PAUSE_SHARE, PAUSE_MOST_NS = 0.25, 5_000_000
+ROUND = 8
 #: Waits of one fingerprint that ended on an idle loop; from so many on, they tell how long the
 #: wait takes by itself.
 ENOUGH = 5
@@ -43,7 +45,9 @@ def busy_since(slices: Rows, on_loop: npt.NDArray[np.bool_]) -> Ints:
     start, end, thread = (slices[name][order] for name in ("start", "end", "thread"))
     new_thread = np.concatenate(([True], thread[1:] != thread[:-1]))
     first = new_thread.copy()
-    first[1:] |= start[1:] - _running_max(end, new_thread)[:-1] > pauses(end - start)[:-1]
+    gap = start[1:] - _running_max(end, new_thread)[:-1]
+    first[1:] |= gap > pauses(end - start)[:-1]
+    first[1:] &= new_thread[1:] | (gap > pauses(_longest_of_round(end - start, first))[:-1])
     period = np.cumsum(first) - 1
     since = start[np.flatnonzero(first)][period]
     # A line that runs again right after itself waited for no other.
@@ -51,6 +55,16 @@ def busy_since(slices: Rows, on_loop: npt.NDArray[np.bool_]) -> Ints:
     alone = np.concatenate(([False], (line[1:] == line[:-1]) & ~new_thread[1:]))
     result[order] = np.where(alone, start, since)
     return result
+
+
+def _longest_of_round(length: Ints, first: npt.NDArray[np.bool_]) -> Ints:
+    """Return the longest of the last slices of the same busy period, for each slice."""
+    period = np.cumsum(first)
+    longest = length.copy()
+    for back in range(1, min(ROUND, len(length))):
+        same = period[back:] == period[:-back]
+        longest[back:] = np.maximum(longest[back:], np.where(same, length[:-back], 0))
+    return longest
 
 
 def pauses(length: Ints) -> Ints:

@@ -61,6 +61,8 @@ VAGUE = frozenset(
 #: So many values stand for what the loop does between two slices; without slices, this one.
 TURNS = 50
 DEFAULT_TURN_NS = 20_000
+#: A loop that is busy for this share of the time is what makes waits long.
+FULL = 0.8
 #: The client's view of a run counts from so many of its requests on.
 MIN_CALLS = 5
 
@@ -253,7 +255,7 @@ class _Observer:
         if mode == Mode.WAIT or mode == Mode.THREAD_BLOCKED:
             if activity == LOOP_WAIT:
                 # After a wait, and at first, the engine queues for the loop by itself.
-                if any(step.kind in ON_LOOP for step in steps[-1:]):
+                if steps and steps[-1].kind in ON_LOOP:
                     steps.append(Step(Kind.YIELD))
                 return
             if activity in self.queued:
@@ -300,7 +302,7 @@ class _Observer:
         slowed: dict[int, dict[tuple[int, int], float]] = {}
         for number, found in self._stays.items():
             stays = Stays.of(found)
-            capacity = fitted_capacity(stays)
+            capacity = fitted_capacity(stays) if not self._loop_full() else 0.0
             if not capacity and self.stations[number].name == DATABASE_NAME:
                 capacity = saturated_capacity(stays)
             if capacity:
@@ -308,12 +310,24 @@ class _Observer:
                 factor = stays.stretch(capacity)
                 slowed[number] = dict(
                     zip(
-                        zip(stays.length.tolist(), stays.resource.tolist(), strict=True),
+                        zip(
+                            stays.length.tolist(),
+                            stays.resource.tolist(),
+                            strict=True,
+                        ),
                         factor.tolist(),
                         strict=True,
                     )
                 )
         return slowed
+
+    def _loop_full(self) -> bool:
+        """Tell whether a loop was busy nearly all the time."""
+        return any(
+            int((slices.end - slices.start).sum())
+            > FULL * (int(slices.end.max()) - int(slices.start[0]))
+            for slices in self.loops.values()
+        )
 
     # --- Load ------------------------------------------------------------------------------------
 

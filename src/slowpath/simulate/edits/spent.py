@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from slowpath.simulate.edits.base import matched, rewritten
+from slowpath.simulate.edits.base import GC, matched, rewritten
 from slowpath.simulate.workload import (
     ON_LOOP,
     TIMED,
@@ -15,6 +15,7 @@ from slowpath.simulate.workload import (
     Steps,
     Where,
     Workload,
+    flat,
 )
 
 
@@ -88,6 +89,9 @@ class Offloaded:
 class Scaled:
     """What is done there takes `factor` times as long; 0 leaves it out.
 
+    Garbage is collected as often as there is some, in the middle of anything: with work that is
+    gone goes its share of all collections.
+
     Attributes:
         at_most_ns: and no longer than this; 0 for no bound.
     """
@@ -97,22 +101,37 @@ class Scaled:
     at_most_ns: int = 0
 
     def apply(self, workload: Workload) -> Workload:
+        left = self._left(workload)
+
         def change(steps: Steps) -> Iterator[Step]:
             left_out = False
             for step, mine in zip(steps, matched(steps, self.where), strict=True):
                 if not mine:
                     left_out = left_out and step.kind not in TIMED
-                    if not (left_out and step.kind == Kind.YIELD):
+                    if step.activity == GC and left < 1:
+                        yield step._replace(ns=round(step.ns * left))
+                    elif not (left_out and step.kind == Kind.YIELD):
                         yield step
                 elif self.factor <= 0:
                     left_out = True  # and so are the loop's turns after it
                 else:
-                    ns = step.ns * self.factor
-                    if self.at_most_ns:
-                        ns = min(ns, self.at_most_ns)
-                    yield step._replace(ns=round(ns))
+                    yield step._replace(ns=self._scaled(step))
 
         return rewritten(workload, change)
+
+    def _scaled(self, step: Step) -> int:
+        ns = step.ns * max(0.0, self.factor)
+        return round(min(ns, self.at_most_ns) if self.at_most_ns else ns)
+
+    def _left(self, workload: Workload) -> float:
+        """Return which share of all that is computed on the loop remains."""
+        before = gone = 0
+        for behaviour in workload.behaviours:
+            for step in flat(behaviour.steps):
+                if step.kind == Kind.LOOP and step.activity != GC:
+                    before += step.ns
+                    gone += step.ns - self._scaled(step) if step in self.where else 0
+        return 1 - gone / before if before else 1.0
 
 
 @dataclass(frozen=True)
