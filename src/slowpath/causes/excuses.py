@@ -36,6 +36,7 @@ _LAZY = frozenset(
 _ACQUIRES = frozenset({"threading.Lock.acquire", "threading.RLock.acquire"})
 # What they may be told by their first argument.
 _MAY_NOT_WAIT = frozenset({"acquire", "get", "put", "wait", "join", "result"})
+_OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _NO = (("c", False), ("c", None))
 
@@ -46,6 +47,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
     call = site.body.calls[index]
     return (
         _told_not_to_wait(call)
+        or (primitive in _OUTCOMES and _of_parameter(site, call))
         or handed_over(graph, site, call.func)
         or (primitive in _LAZY and not _taken_from(site, index))
         or (primitive in _ACQUIRES and _made_here(site, call))
@@ -99,6 +101,12 @@ def _told_not_to_wait(call: Call) -> bool:
     return bool(given & {("c", False), ("c", 0), ("c", 0.0)}) or (
         bool(call.args) and call.args[0] in (("c", False), ("c", 0))
     )
+
+
+def _of_parameter(function: Function, call: Call) -> bool:
+    """A future that was passed in: as a rule by whoever waited for it, or called back."""
+    owner = str(call.func).partition(".")[0]
+    return any(owner == name for name, _, _ in function.params[function.owner is not None :])
 
 
 def _taken_from(function: Function, index: int) -> bool:

@@ -185,7 +185,8 @@ def is_write(name: str) -> bool:
         ("send", "write", "put", "publish", "emit", "delete", "update", "create", "close", "stop",
          "start", "remove", "process", "handle", "run", "execute", "sleep", "push", "register",
          "unregister", "connect", "disconnect", "apply", "set", "add", "dispatch", "post", "insert",
-         "upsert", "save", "store", "sync", "cancel", "shutdown", "join", "wait", "aclose", "yield")
+         "upsert", "save", "store", "sync", "cancel", "shutdown", "join", "wait", "aclose", "yield",
+         "patch", "schedule", "enqueue", "trigger", "launch", "spawn", "submit", "notify", "record")
     )  # fmt: skip
 
 

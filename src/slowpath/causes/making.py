@@ -38,7 +38,7 @@ def made_per_request(graph: Graph, cause: Cause, table: str, what: str) -> Itera
     reached = [each for each in graph.reached() if each.qual and not _runs_once(graph, each)]
     for function in reached:
         for site, dotted in _made(graph, function, table):
-            if _kept(function, site):
+            if _kept(function, site) or _given_to_own(graph, function, site):
                 if _returned(function, site):
                     makers.setdefault(function, (site, dotted))
                 continue
@@ -167,6 +167,21 @@ def _returned(function: Function, index: int) -> bool:
             for other in body.stmts
         )
     )
+
+
+def _given_to_own(graph: Graph, function: Function, index: int) -> bool:
+    """Whether it becomes part of an object of the project, which may be kept."""
+    body = function.body
+    position = body.stmt_of(index)
+    stmt = body.stmts[position] if position < len(body.stmts) else None
+    name = stmt.writes[0] if stmt is not None and len(stmt.writes) == 1 else ""
+    for number, call in enumerate(body.calls):
+        given = (*call.args, *(ref for _, ref in call.kwargs))
+        if index in given or (name and name in given):
+            value = graph.program.callee(function, number)
+            if value is not None and value[0] == "cls":
+                return True
+    return False
 
 
 def _kept(function: Function, index: int) -> bool:

@@ -25,7 +25,9 @@ STUB = 8  # the body is only a docstring, `pass`, `...` or `raise NotImplemented
 
 _TEXT = 80
 # What a coroutine object itself has.
-_OF_COROUTINES = frozenset({"close", "send", "throw", "cr_frame", "cr_code", "cr_running"})
+_OF_COROUTINES = frozenset(
+    {"close", "send", "throw", "cr_frame", "cr_code", "cr_running", "__await__"}
+)
 
 
 class Scope:

@@ -40,7 +40,7 @@ def hinted(program: Program, scope: Function, ref: Ref) -> Value | None:
             return value[1]  # type: ignore[no-any-return]
         if value[0] == "ext":
             dotted = value[1]
-            if dotted.startswith("typing.") or dotted in ("builtins.object",):
+            if dotted.startswith(("typing.", "typing_extensions.")) or dotted == "builtins.object":
                 return None
             return value
         if value[0] == "alt":

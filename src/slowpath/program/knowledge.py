@@ -155,6 +155,8 @@ class Knowledge:
                     rest = name[len(prefix) + 1 :]
                     if f"{prefix}.{rest.partition('.')[0]}" in self._except:
                         break
+                    if _is_data(found, rest):
+                        break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
         return None
 
@@ -192,6 +194,22 @@ def shorten(dotted: str) -> str:
             between = [p for p in parts[1:position] if p in _KEPT]
             return ".".join([parts[0], *between, *parts[position:]])
     return dotted
+
+
+# What dicts, lists and texts can do.
+_OF_DATA = frozenset(
+    "get items keys values pop setdefault update copy split strip lstrip rstrip removeprefix "
+    "removesuffix lower upper startswith endswith format append extend encode decode join replace "
+    "isoformat".split()
+)
+
+
+def _is_data(primitive: Primitive, rest: str) -> bool:
+    """Whether `rest`, behind a client, goes into what a call gave back, which is data by now."""
+    given, dot, last = rest.rpartition(".")
+    if not dot or "()" not in given:
+        return False
+    return last in _OF_DATA or (primitive.effect == "db" and "()[]" in given)
 
 
 _KEPT = frozenset({"asyncio", "aio", "async_api", "asynchronous", "ext", "aiohttp", "future"})

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from slowpath.causes.base import Cause, Finding
 from slowpath.causes.excuses import ASYNC_TESTS, dispatches, handed_over, twins
 from slowpath.causes.reading import at_call, serves
+from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
 from slowpath.program.model import Call, Function
@@ -22,7 +23,8 @@ from slowpath.program.model import Call, Function
 _NOTICES = re.compile(
     r"(callback|hook|listener|observer|factory|predicate|condition|validator|getter|setter|filter|"
     r"key|cb|default|on_[a-z_]+|middleware|next|call_next|app|transform|converter|encoder|decoder|"
-    r"serializer|deserializer|formatter|cls|type_|dep|dependency|provider|should_[a-z_]+)s?$"
+    r"serializer|deserializer|formatter|cls|type_|dep|dependency|provider|should_[a-z_]+)"
+    r"(s|_func|_fn|_function)?$"
 )
 _CLIENTS = re.compile(
     r"(Client|Api|API|Session|Network|Service|Connection|Connector|SDK|Sdk|Bot|Gateway|Server|"
@@ -103,6 +105,8 @@ def run_in_place(graph: Graph, cause: Cause) -> Iterator[Finding]:
             func = call.func
             if func.__class__ is not str or call.awaited or call.deferred:
                 continue
+            if call.flags & extract.ARGUMENT and index not in asked:
+                continue  # whoever takes the result awaits it
             if not _unknown(graph, function, index):
                 continue
             both = func in awaited and _exclusive(function, func, index)

@@ -92,6 +92,9 @@ def _is_session(graph: Graph, function: Function, ref: Ref, writes: tuple[str, .
         return True
     if value is not None and value[0] not in ("coll", "ext"):
         return False
+    knowledge = graph.program.knowledge
+    if value is not None and value[0] == "ext" and knowledge.in_set("client", value[1]):
+        return False  # a session of another kind
     name = writes[0] if writes else ""
     if name not in _NAMES or ref.__class__ is not int:
         return False

@@ -20,6 +20,9 @@ from slowpath.causes.threads import in_thread, threaded_ways
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Function
 
+# A look-up over the network counts from so near.
+_NEAR = 4
+
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield look-ups in loops; a loop that changes something for each item is only possible."""
@@ -41,7 +44,9 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 continue  # a plain request for each item is a matter of order, not of number
             if "db" not in each.io and several_requests(calls, each.loop):
                 continue
-            if leaves_early(function.body, each.loop):
+            if "db" not in each.io and len(path) > _NEAR:
+                lookup = False  # so far down it is one of many things that may happen
+            if leaves_early(function.body, each.loop) or _carried_over(function, each.site):
                 lookup = False  # a search, or one try after another
             what = "a query" if "db" in each.io else "a look-up"
             yield at_call(
@@ -51,6 +56,16 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 confidence=LIKELY if lookup else POSSIBLE,
                 below=path[1:],
             )  # fmt: skip
+
+
+def _carried_over(function: Function, index: int) -> bool:
+    """`x = await f(x)`: each turn needs what the one before it gave."""
+    body = function.body
+    position = body.stmt_of(index)
+    if position >= len(body.stmts):
+        return False
+    stmt = body.stmts[position]
+    return stmt.kind == "a" and any(name in stmt.reads for name in stmt.writes)
 
 
 def _in_threads(graph: Graph) -> Iterator[Finding]:

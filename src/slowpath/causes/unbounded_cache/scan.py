@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.reading import at, at_call
@@ -23,7 +23,8 @@ _CACHE = re.compile(r"(cache|memo|seen|history|_by_|registry|pending|results|ses
 # There are as many of these as the program has, whatever is asked of it.
 _PART_OF_PROGRAM = re.compile(
     r"(^|_)(type|types|cls|class|klass|func|fn|function|callable|callback|handler|endpoint|"
-    r"settings|config|module|loop|__class__|__name__|__qualname__)_?$"
+    r"settings|config|module|loop|event|kind|bucket|phase|stage|hook|signal|level|category|"
+    r"__class__|__name__|__qualname__)_?$"
 )
 _REGISTERS = re.compile(r"^_*(register|add|subscribe|setup|init|load|configure|on_startup)")
 
@@ -96,6 +97,7 @@ def _growth(body: Body, name: str) -> Iterator[int]:
             call.func.__class__ is str
             and call.name in _GROWS
             and call.func == f"{name}.{call.name}"
+            and not (call.name == "setdefault" and call.args and _few(body, call.args[:1]))
         ):
             yield call.line
 
@@ -103,7 +105,12 @@ def _growth(body: Body, name: str) -> Iterator[int]:
 def _few_keys(body: Body, stmt: Stmt, name: str) -> bool:
     """Whether an element is stored under a part of the program: a type, a function, settings."""
     last = max(n for n, each in enumerate(stmt.reads) if each == name)
-    parts = set(stmt.reads[last + 1 :])
+    return _few(body, stmt.reads[last + 1 :])
+
+
+def _few(body: Body, keys: Iterable[Ref]) -> bool:
+    """Whether a key, or what it is made of, is a part of the program."""
+    parts = {each for each in keys if isinstance(each, str)}
     for part in tuple(parts):
         for other, _ in body.bindings.get(part, ()):
             parts.update(other.reads)
@@ -198,6 +205,14 @@ def _looked_up_defaultdicts(graph: Graph) -> Iterator[Finding]:
                 yield finding
 
 
+def _constant(body: Body, name: str) -> bool:
+    """Whether a name goes over a constant: `for part in PARTS`."""
+    return any(
+        stmt.kind == "f" and str(stmt.value).rpartition(".")[2].isupper()
+        for stmt, _ in body.bindings.get(name, ())
+    )
+
+
 def _called(body: Body, ref: Ref) -> tuple[Ref, ...]:
     """What a loop's head calls: `x.items` for `x.items()`, `x` for `list(x)`."""
     if isinstance(ref, int) and not isinstance(ref, bool):
@@ -229,6 +244,9 @@ def _read_by_index(body: Body, name: str) -> int:
         # Keys that come from the mapping itself, or were tested for, are there already.
         own = {name, f"{name}.items", f"{name}.keys"}
         if any(s.kind == "f" and own & {s.value, *_called(body, s.value)} for s in body.stmts):
+            continue
+        key = [read for read in stmt.reads if read not in (name, element)]
+        if _few(body, key) or any(_constant(body, read) for read in key):
             continue
         if not any(name + "?" in s.reads for s in body.stmts):
             return stmt.line
