@@ -36,6 +36,10 @@ _LAZY = frozenset(
 _ACQUIRES = frozenset({"threading.Lock.acquire", "threading.RLock.acquire"})
 # What they may be told by their first argument.
 _MAY_NOT_WAIT = frozenset({"acquire", "get", "put", "wait", "join", "result"})
+_OPENERS = frozenset(
+    {"builtins.open", "io.open", "codecs.open", "gzip.open", "pathlib.Path.open", "os.fdopen"}
+)
+_OF_FILES = re.compile(r"(builtins\.open|pathlib\.Path\.open)\(\)\.")
 _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _NO = (("c", False), ("c", None))
@@ -49,6 +53,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         _told_not_to_wait(call)
         or (primitive in _OUTCOMES and _of_parameter(site, call))
         or handed_over(graph, site, call.func)
+        or (_OF_FILES.match(primitive) and _opened_here(graph, site))
         or (primitive in _LAZY and not _taken_from(site, index))
         or (primitive in _ACQUIRES and _made_here(site, call))
         or any(_without_a_loop(*each) for each in hops)
@@ -100,6 +105,14 @@ def _told_not_to_wait(call: Call) -> bool:
     given = {call.keyword(name) for name in ("block", "blocking", "timeout")}
     return bool(given & {("c", False), ("c", 0), ("c", 0.0)}) or (
         bool(call.args) and call.args[0] in (("c", False), ("c", 0))
+    )
+
+
+def _opened_here(graph: Graph, function: Function) -> bool:
+    """Whether the function opens a file on the loop; what it then reads is one defect with it."""
+    return any(
+        edge.primitive is not None and edge.primitive.name in _OPENERS
+        for edge in graph.edges(function)
     )
 
 

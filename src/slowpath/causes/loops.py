@@ -174,9 +174,31 @@ def _not_data(body: Body, loop: int) -> bool:
         return True  # a call for each batch is the cure, not the illness
     value = head.value
     if value.__class__ is int:
-        return body.calls[value].name in _COUNTERS
+        call = body.calls[value]
+        if call.name in _COUNTERS:
+            return True
+        value = call.func
+        if isinstance(value, str) and call.name in ("items", "keys", "values"):
+            value = value.rpartition(".")[0]
+        elif call.name in ("enumerate", "sorted", "reversed") and call.args:
+            value = call.args[0]
+        else:
+            return False
+    if isinstance(value, str):
+        return value.rpartition(".")[2].isupper() or _is_literal(body, value)
     # A handful of literals is not data either.
-    return value.__class__ is tuple and value[0] in ("t", "s")
+    return value.__class__ is tuple and value[0] in ("t", "s", "d")
+
+
+def _is_literal(body: Body, name: str) -> bool:
+    """Whether a name holds a display that the function writes out, and nothing is added to it."""
+    bound = body.bindings.get(name, [])
+    value = bound[0][0].value if len(bound) == 1 else None
+    if value.__class__ is not tuple or value[0] not in ("t", "d") or not value[1]:
+        return False
+    return not any(name + "[]" in stmt.writes for stmt in body.stmts) and not any(
+        call.func in (f"{name}.append", f"{name}.extend", f"{name}.update") for call in body.calls
+    )
 
 
 def is_write(name: str) -> bool:

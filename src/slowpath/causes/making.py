@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Cause, Finding
@@ -18,6 +19,7 @@ _ONCE = frozenset(
 )
 # Ways that are taken now and then, or once, rather than for each request.
 _NOT_SERVING = frozenset({"coroutine", "lifespan", "callback"})
+_SAID_ONCE = re.compile(r"(^|_)(once|initdb|create_pool|create_engine|lifespan)($|_)")
 _CACHED = frozenset("lru_cache cache cached cached_property alru_cache singleton once".split())
 
 
@@ -126,7 +128,11 @@ def _users(
 
 
 def _runs_once(graph: Graph, function: Function) -> bool:
-    if function.name in _ONCE or graph.way(function).kind == "lifespan":
+    if (
+        function.name in _ONCE
+        or _SAID_ONCE.search(function.name)
+        or graph.way(function).kind == "lifespan"
+    ):
         return True
     return _keeps_result(function) or any(
         name.rpartition(".")[2] in _CACHED for name in graph.program.decorator_names(function)

@@ -58,7 +58,7 @@ def _lost(graph: Graph, function: Function, index: int) -> str:
         return "the tasks are started and dropped; the loop alone does not keep them alive"
     if stmt.kind == "a" and stmt.value == index and len(stmt.writes) == 1:
         name = stmt.writes[0]
-        if "." in name or "[" in name or _used(function, name):
+        if "." in name or "[" in name or _used(function, name) or _of_outer(function, name):
             return ""
         if any(other.awaited and other.line > call.line for other in body.calls):
             return ""  # the name keeps the task while the function waits
@@ -72,6 +72,12 @@ def _lost(graph: Graph, function: Function, index: int) -> str:
         ):
             return "the task is made inside asyncio.wait(); what is pending then is left behind"
     return ""
+
+
+def _of_outer(function: Function, name: str) -> bool:
+    """Whether the name is a variable of the function around, which keeps it."""
+    outer = function.scope
+    return bool(outer.qual) and name in outer.body.bindings
 
 
 def _only_observed(body: Body, index: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
@@ -22,6 +23,10 @@ from slowpath.program.model import Function
 
 # A look-up over the network counts from so near.
 _NEAR = 4
+# Done once for a database, by whoever looks after it.
+_ONCE = re.compile(
+    r"_*(migrate|upgrade|downgrade|initdb|init_db|bootstrap|seed|backfill|repair|audit|cleanup)"
+)
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
@@ -34,9 +39,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
             call = function.body.calls[each.site]
             path = graph.io_path(function, each.site)
             direct = len(path) == 1
-            lookup = is_lookup(call.name) or (
-                (direct or not is_write(call.name)) and _reads(*path[-1])
-            )
+            quiet = len(path) == 2 and not any(map(is_write, call.name.split("_")))
+            lookup = is_lookup(call.name) or ((direct or quiet) and _reads(*path[-1]))
             targets = {edge.target for edge in graph.edges_at(function, each.site)} - {None}
             if function in targets:
                 continue  # a walk down a tree
@@ -44,6 +48,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 continue  # a plain request for each item is a matter of order, not of number
             if "db" not in each.io and several_requests(calls, each.loop):
                 continue
+            if _ONCE.match(function.name) or _raised(function, each.site):
+                lookup = False
             if "db" not in each.io and len(path) > _NEAR:
                 lookup = False  # so far down it is one of many things that may happen
             if leaves_early(function.body, each.loop) or _carried_over(function, each.site):
@@ -56,6 +62,13 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 confidence=LIKELY if lookup else POSSIBLE,
                 below=path[1:],
             )  # fmt: skip
+
+
+def _raised(function: Function, index: int) -> bool:
+    """`raise await f(x)`: the loop ends there."""
+    position = function.body.stmt_of(index)
+    stmts = function.body.stmts
+    return position < len(stmts) and stmts[position].kind == "x"
 
 
 def _carried_over(function: Function, index: int) -> bool:

@@ -41,6 +41,7 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
     """One request after another for items that do not need each other."""
     body = function.body
     calls = list(repeated(graph, function))
+    told = set()  # of several in a loop, one finding is enough
     for each in calls:
         call = body.calls[each.site]
         own = any(edge.target is not None for edge in graph.edges_at(function, each.site))
@@ -52,6 +53,9 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         if is_write(call.name) and not _ASKS.search(str(call.func)):
             continue
+        if each.loop in told:
+            continue
+        told.add(each.loop)
         yield at_call(
             graph, CAUSE, function, each.site,
             f"{call.name}(...) is awaited for one item after another (loop at line "
