@@ -15,7 +15,7 @@ from slowpath.recording.folder import RunFolder
 
 #: Samples a second; each stands for the time between two.
 RATE = 100
-SAMPLED = "All samples: what computed, in all threads"
+SAMPLED = "All samples: every thread that was not idle"
 
 #: With `--subprocesses`, each line begins with the processes by number and command line.
 _RECORD = re.compile(r'(?m)^(?=process \d+:")')

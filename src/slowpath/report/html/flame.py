@@ -1,4 +1,4 @@
-"""Stacks by time: what held the loop, by the samples of stalls; what computed, by py-spy's."""
+"""Stacks by time: what held the loop, by the samples of stalls; what all threads did, by py-spy."""
 
 from __future__ import annotations
 

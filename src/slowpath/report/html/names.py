@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+import slowpath
 from slowpath.recording import Site
 from slowpath.report.findings import relative
 from slowpath.report.words import shorten
@@ -13,6 +14,9 @@ from slowpath.report.words import shorten
 #: No statement and no route needs more to be told apart from others.
 MOST_CHARACTERS = 2000
 _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/|^.*/lib/python3\.\d+/")
+
+#: Where slowpath is, its probe in it: never the app's own code, wherever it was installed from.
+_SLOWPATH = f"{Path(slowpath.__file__).parent}/"
 
 #: Path, line, function, and whether it is installed code rather than the app's own.
 Place = tuple[str, int, str, bool]
@@ -54,7 +58,11 @@ def place_of(site: Site, root: Path) -> Place:
     """Describe a site; a path beneath `root` becomes relative to it."""
     path, line, function = site
     # A virtual environment often lies beneath the project; compiled code tells no full path.
-    installed = bool(_INSTALLED.match(path)) or not PurePath(path).is_absolute()
+    installed = (
+        bool(_INSTALLED.match(path))
+        or not PurePath(path).is_absolute()
+        or path.startswith(_SLOWPATH)
+    )
     shown = short_path(path) if installed else relative(path, root)
     return shorten(shown, MOST_CHARACTERS), line, shorten(function, MOST_CHARACTERS), installed
 
