@@ -18,6 +18,7 @@ from typing import NamedTuple
 from slowpath.errors import UserError
 from slowpath.program import extract
 from slowpath.program.knowledge import load
+from slowpath.program.libraries import Row, libraries
 from slowpath.program.model import Module
 from slowpath.program.resolve import Program
 from slowpath.program.source import SourceFile, find
@@ -101,7 +102,7 @@ def build(tree: Tree, cache: Path | None = None, environment: Path | None = None
 
     Args:
         cache: folder for what is read of the environment.
-        environment: a virtual environment; packages in it that the project imports and that no
+        environment: a virtual environment; packages in it that the project leads to and that no
             table speaks of are read as well, so that calls are followed into them.
 
     Raises:
@@ -110,8 +111,8 @@ def build(tree: Tree, cache: Path | None = None, environment: Path | None = None
     site = site_packages(environment) if environment is not None else None
     with _no_collection():
         modules = [_module(item, item.file.shown) for item in tree.items if not item.record.failure]
-        libraries = _libraries(modules, site, cache) if site is not None else []
-        return Program(modules, load(), libraries)
+        found = libraries(modules, site, load(), cache, _read_package) if site is not None else ()
+        return Program(modules, load(), list(found))
 
 
 def _module(item: Item, shown: str) -> Module:
@@ -142,27 +143,11 @@ def site_packages(environment: Path) -> Path:
     raise UserError(f"{environment} is not a virtual environment: it has no site-packages.")
 
 
-def _libraries(modules: list[Module], site: Path, cache: Path | None) -> list[Module]:
-    """Modules of the installed packages that the project itself imports."""
-    own = {module.name.partition(".")[0] for module in modules}
-    known = load().packages | own | sys.stdlib_module_names
-    wanted = {
-        source.partition(".")[0]
-        for module in modules
-        for source, _ in (*module.imports.values(), *module.inner_imports())
-    }
-    found: list[Module] = []
-    for name in sorted(wanted - known):
-        for place in (site / name, site / f"{name}.py"):
-            if name and place.exists():
-                found.extend(_library(place, cache))
-    return found
-
-
-def _library(place: Path, cache: Path | None) -> Iterator[Module]:
-    for item in read_tree(place, cache).items:
+def _read_package(place: Path) -> Iterator[Row]:
+    for item in read_tree(place).items:
         if not item.record.failure:
-            yield _module(item, item.file.path)
+            file, record = item.file, item.record
+            yield file.path, file.module, file.is_package, record.lines, record.summary
 
 
 def _items(
