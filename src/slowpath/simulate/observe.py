@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
 from slowpath.ledger.rows import Rows, groups
+from slowpath.probe.wire import SpanFlag
 from slowpath.simulate.contention import (
     Covered,
     Stays,
@@ -19,12 +21,12 @@ from slowpath.simulate.contention import (
     union,
 )
 from slowpath.simulate.cooling import learned, slices_by_loop
+from slowpath.simulate.offered import network_ns, offered
 from slowpath.simulate.warmth import AGES_NS, SUFFERS_NS
 from slowpath.simulate.workload import (
     ON_LOOP,
     Behaviour,
     Kind,
-    Load,
     Pool,
     Station,
     Step,
@@ -51,6 +53,7 @@ DATABASE_NAME = "database"
 REMOTE = frozenset(ACTIVITIES[name] for name in ("http", "cache"))
 ON_LOOP_MODES = (Mode.CPU, Mode.BLOCKED, Mode.GIL)
 GC = ACTIVITIES["gc"]
+POOL_WAIT = ACTIVITIES["pool_wait"]
 LOOP_WAIT = ACTIVITIES["loop_wait"]
 CONNECT = ACTIVITIES["connect"]
 #: Waits whose reason is another task of the same request; beside the path they say nothing.
@@ -63,8 +66,6 @@ TURNS = 50
 DEFAULT_TURN_NS = 20_000
 #: A loop that is busy for this share of the time is what makes waits long.
 FULL = 0.8
-#: The client's view of a run counts from so many of its requests on.
-MIN_CALLS = 5
 
 
 #: A charge as plain values: start, end, activity, mode, site, resource; the code of its slice, and
@@ -101,14 +102,17 @@ class _Observer:
     def workload(self) -> Workload:
         ledger = self.ledger
         marks = self._marks()
+        gave_up = self._gave_up()
         has_queue = {pool.kind for pool in self.pools}
         self.queued = {activity for activity, kind in QUEUES.items() if kind in has_queue}
-        network = self._network()
+        network = network_ns(ledger)
         count = len(ledger.requests)
         direct = self._by_request(ledger.direct, count)
         beside = self._by_request(ledger.overlapped, count)
         drafts = []
         for index in range(count):
+            if index in gave_up:
+                continue  # what it would have done is not known; others stand for it
             steps = self._steps(index, direct[index], beside[index], marks.get(index, []))
             drafts.append((index, steps))
         slowed = self._contention()
@@ -123,7 +127,7 @@ class _Observer:
         served = Counter(request.process for request in ledger.requests)
         return Workload(
             behaviours=behaviours,
-            load=self._load(network),
+            load=offered(ledger),
             pools=tuple(self.pools),
             stations=tuple(self.stations),
             workers=max(1, len(served)),
@@ -197,8 +201,28 @@ class _Observer:
         elif size > 0 and self.pools[known].size != size:
             pool = self.pools[known]
             best = size if pool.size == 1 << 30 else max(size, pool.size)
-            self.pools[known] = Pool(pool.name, kind, best)
+            self.pools[known] = replace(pool, size=best)
         return known
+
+    def _gave_up(self) -> set[int]:
+        """Note after what time waits for a pool end without success; return whose did."""
+        spans = self.recording.spans
+        failed = spans[(spans["kind"] == POOL_WAIT) & ((spans["flags"] & SpanFlag.FAILED) > 0)]
+        index = {request.line: i for i, request in enumerate(self.ledger.requests)}
+        for number, pool in enumerate(self.pools):
+            names = np.array([self.recording.texts[r] == pool.name for r in failed["resource"]])
+            if pool.kind == QUEUES[POOL_WAIT] and names.any():
+                waited = failed[names]
+                timeout = int(np.median(waited["end"] - waited["start"]))
+                self.pools[number] = replace(pool, timeout_ns=timeout)
+        lines = self.recording.lines
+        found = set()
+        for line in failed["line"].tolist():
+            known = lines.get(line)
+            owner = index.get(known.request if known is not None else line)
+            if owner is not None:
+                found.add(owner)
+        return found if len(found) < len(index) else set()
 
     # --- Steps -----------------------------------------------------------------------------------
 
@@ -328,52 +352,6 @@ class _Observer:
             > FULL * (int(slices.end.max()) - int(slices.start[0]))
             for slices in self.loops.values()
         )
-
-    # --- Load ------------------------------------------------------------------------------------
-
-    def _network(self) -> int:
-        """Return what the way to the server and back takes when nothing is in its way, ns."""
-        found = [
-            call.end_ns
-            - call.start_ns
-            - ((request.complete_ns or request.end_ns) - request.start_ns)
-            for request in self.ledger.requests
-            if (call := request.client) is not None and not request.websocket
-        ]
-        # The quickest met no queue; what others met comes up again in the simulation.
-        return max(0, min(found, default=0))
-
-    def _load(self, network_ns: int) -> Load:
-        run = self.recording.run
-        traffic = run.get("traffic") or {}
-        requests = self.ledger.requests
-        window = run.get("window") or {}
-        start, end = int(window.get("start_ns") or 0), int(window.get("end_ns") or 0)
-        if not end and requests:
-            start = min(request.start_ns for request in requests)
-            end = max(request.end_ns for request in requests)
-        window_ns = max(1, end - start)
-        warmup_ns = round(float(traffic.get("warmup_s") or 0.0) * 1e9)
-        users = int(traffic.get("users") or 0)
-        rate = traffic.get("rate")
-        if rate:
-            return Load(0, 0.0, float(rate), True, warmup_ns, window_ns)
-        if users and (think := self._think_ns(users, start, end)) is not None:
-            return Load(users, think, 0.0, False, warmup_ns, window_ns)
-        per_s = len(requests) / window_ns * 1e9
-        return Load(0, 0.0, per_s, False, warmup_ns, window_ns)
-
-    def _think_ns(self, users: int, start: int, end: int) -> float | None:
-        """Return the mean think time: what of the users' time was not spent in waiting.
-
-        None if the client saw too little.
-        """
-        calls = [call for call in self.recording.client if call.start_ns < end > start]
-        answered = sum(start <= call.end_ns < end for call in calls)
-        if answered < MIN_CALLS:
-            return None
-        waiting = sum(max(0, min(call.end_ns, end) - max(call.start_ns, start)) for call in calls)
-        return max(0.0, (users * (end - start) - waiting) / answered)
 
     def _turns(self) -> tuple[int, ...]:
         """Return what the loop does unseen before a slice, in ns: `TURNS` typical values.

@@ -24,20 +24,23 @@ class Overlapped:
     """What blocked the loop becomes a wait in which others run: an async twin of the call.
 
     Attributes:
-        call_ns: what the twin computes on the loop for each call.
+        call_ns: what the twin computes on the loop for each call; all that the line does in a
+            row is one call.
     """
 
     where: Where
     call_ns: int = 0
 
     def apply(self, workload: Workload) -> Workload:
+        sites = {key[0] for key in self.where.keys}
+
         def change(steps: Steps) -> Iterator[Step]:
             inside = False
             for step in steps:
                 here = step.kind == Kind.BLOCKED and step in self.where
                 if here and not inside and self.call_ns:
                     yield Step(Kind.LOOP, self.call_ns)
-                inside = here or (inside and step.kind not in TIMED)
+                inside = here or (inside and (step.kind not in TIMED or step.site in sites))
                 yield step._replace(kind=Kind.WAIT, ref=-1) if here else step
 
         return rewritten(workload, change)
