@@ -228,6 +228,35 @@ def test_brushing_a_chart_narrows_the_page(opened):
     assert 130 <= told(page) <= 170
 
 
+def test_what_is_of_the_whole_run_says_so(opened):
+    page = opened.page
+    assert page.get_by_text("are of the whole run, whatever").count() == 0
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    for place in ("#/", "#/finding/1"):
+        opened.go(place)
+        assert page.get_by_text("are of the whole run, whatever").count() == 1
+
+
+def test_the_part_looked_at_is_marked_in_the_charts(opened):
+    page = opened.page
+    opened.go("#/time")
+    row = """() => {
+      const canvas = document.querySelector('.uplot canvas');
+      const box = canvas.getBoundingClientRect();
+      const over = document.querySelector('.uplot .u-over').getBoundingClientRect();
+      const scale = canvas.width / box.width;
+      const [left, top] = [over.left - box.left, over.top - box.top].map((at) => at * scale);
+      const {data} = canvas.getContext('2d').getImageData(left, top + 3, over.width * scale, 1);
+      const pixel = (share) => Math.floor((share * data.length) / 4) * 4;
+      return [0.37, 0.87].map((share) => [...data.slice(pixel(share), pixel(share) + 4)]);
+    }"""
+    before = page.evaluate(row)
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    after = page.evaluate(row)
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
 def test_percentiles_of_a_part_come_close_to_the_truth(opened):
     page = opened.page
     opened.go("#/endpoints")

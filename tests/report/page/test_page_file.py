@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from slowpath.causes import catalogue
 from slowpath.report.html import page_of, render, serialise
 from slowpath.report.html.texts import issue, prompt
 from tests.report.page.busy import busy
@@ -104,6 +105,16 @@ def test_the_pages_own_code_writes_no_markup(elements):
 
 def test_a_page_that_is_served_may_ask_its_own_server(hostile):
     assert "connect-src 'self'" in render(page_of(*hostile, live=True)).replace("&#39;", "'")
+
+
+def test_a_page_that_is_served_has_the_pages_of_findings_to_come(hostile, elements):
+    def told(elements):
+        return {more["id"] for tag, more in elements.found if tag == "template"}
+
+    # Of n-plus-one and blocking-call, the others not found (yet).
+    assert told(elements) == {"cause-blocking-call", "cause-n-plus-one"}
+    live = Elements(render(page_of(*hostile, live=True)))
+    assert told(live) == {f"cause-{slug}" for slug in catalogue()}
 
 
 @pytest.mark.parametrize("write", [issue, lambda finding, report: prompt(finding, report, "page")])

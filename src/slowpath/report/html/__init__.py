@@ -17,6 +17,7 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from slowpath.causes import catalogue
 from slowpath.report.html.compared import compare_page
 from slowpath.report.html.data import page_of
 from slowpath.report.html.model import Page
@@ -56,6 +57,10 @@ def render(page: Page) -> str:
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         f"img-src data:; connect-src {connect}; base-uri 'none'; form-action 'none'"
     )
+    pages = {slug: cause["page"] for slug, cause in page["causes"].items()}
+    if page["live"]:
+        # Its findings are still to come.
+        pages |= {slug: cause.page for slug, cause in sorted(catalogue().items())}
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -65,7 +70,7 @@ def render(page: Page) -> str:
         script=Markup(script),
         style=Markup(style),
         data=Markup(serialise(page)),
-        causes={slug: Markup(_page(cause["page"])) for slug, cause in page["causes"].items()},
+        causes={slug: Markup(_page(text)) for slug, text in pages.items()},
     )
 
 

@@ -52,6 +52,7 @@ function chart({title, summary, x, xLabel, series, height, onBrush, log, marks, 
       })),
     ],
     hooks: {
+      drawClear: [(u) => onBrush && chosen && drawChosen(u)],
       draw: [(u) => marks && drawMarks(u, marks)],
       setSelect: [
         (u) => {
@@ -66,6 +67,15 @@ function chart({title, summary, x, xLabel, series, height, onBrush, log, marks, 
   const entry = {box, make: () => new uPlot(options(), [x, ...series.map((one) => one.values)], box), plot: null};
   charts.add(entry);
   return figure;
+}
+
+// The part of the run that is looked at, of which the abscissas are seconds.
+function drawChosen(u) {
+  const [from, to] = windowMs().map((at) => u.valToPos(at / 1000, 'x', true));
+  u.ctx.save();
+  u.ctx.fillStyle = colour('--brush');
+  u.ctx.fillRect(from, u.bbox.top, to - from, u.bbox.height);
+  u.ctx.restore();
 }
 
 // Ticks at the top: moments that are worth a look.

@@ -18,6 +18,7 @@ function oneFinding(finding, texts) {
     el('h1', {}, finding.title),
     el('p', {}, el('a', {href: `#/cause/${finding.cause}`}, el('span.slug', {}, finding.cause)), ' at ', el('code', {}, `${shortPath(finding.path)}:${finding.line}`), ` ${finding.function}`),
     el('p', {}, finding.message),
+    finding.endpoints.length ? wholeRun('These figures') : null,
     sourceOf(finding),
     facts(finding),
     chainOf(finding),

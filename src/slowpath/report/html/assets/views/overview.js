@@ -6,6 +6,7 @@ function overview() {
     el('h1', {}, report.verdict),
     loadTiles(report.load),
     report.hints.length ? [el('h2', {}, 'What may be wrong'), el('ul', {}, report.hints.map((hint) => el('li', {}, hint)))] : null,
+    wholeRun('The verdict, the plan and the findings'),
     report.notes.length ? el('ul', {}, report.notes.map((note) => el('li', {}, note))) : null,
     plan(report),
     findingsList(report),
@@ -13,6 +14,11 @@ function overview() {
     overviewBars(),
     blindList(report),
   ];
+}
+
+// Said of what cannot be told of a part of the run.
+function wholeRun(what) {
+  return chosen ? el('p.warn', {}, `${what} are of the whole run, whatever part of it is looked at.`) : null;
 }
 
 function loadTiles(load) {
