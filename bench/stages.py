@@ -3,8 +3,8 @@
     python -m bench.stages [--users 100] [--seconds 10]
 
 Each stage is predicted from the recording of the one before it alone: slowpath finds and prices,
-and the findings that the stage cures are taken together. Then the stage is run. The last line is
-one JSON object.
+and the findings that the stage cures are taken together, with the pool that it sets. Then the
+stage is run. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from bench.driver import Measured, keep_to_own_core, measure
 from lab.processes import ServiceError
 from lab.services import Postgres, postgres, upstream
 from slowpath.causes.base import edit_for
+from slowpath.simulate.edits import Resized
+from slowpath.simulate.observe import observe
 from slowpath.simulate.price import Figures, price
 
 FOLDER = Path(__file__).parent.parent / "lab" / "stages"
-UPSTREAM_MS = 25.0
+UPSTREAM_MS = 40.0
 USERS = 10_000
 
 
@@ -35,6 +37,7 @@ class Stage:
     Attributes:
         module: its edition in `lab.stages`.
         causes: whose findings it cures.
+        pool: to how many connections it sets the pool; 0 for as many as before.
         scripts: what its database was filled with.
         article: p95 (ms), requests/s and share of errors, as the articles tell it.
     """
@@ -44,6 +47,7 @@ class Stage:
     causes: frozenset[str]
     scripts: tuple[str, ...]
     article: tuple[float, float, float]
+    pool: int = 0
 
 
 STAGES = (
@@ -53,17 +57,17 @@ STAGES = (
         "pooled",
         frozenset(
             """
-            blocking-call client-per-request pool-starvation blocking-serializer
-            heavy-serialization cpu-on-loop
+            blocking-call client-per-request blocking-serializer heavy-serialization cpu-on-loop
             """.split()
         ),
         ("seed.sql",),
         (210, 38, 0.005),
+        pool=20,
     ),
     Stage(
         "sessions and indexes",
         "indexed",
-        frozenset("n-plus-one slow-query long-transaction pool-starvation".split()),
+        frozenset("n-plus-one slow-query long-transaction".split()),
         ("seed.sql", "index.sql"),
         (95, 68, 0.0),
     ),
@@ -105,9 +109,13 @@ def predict(before: Measured, stage: Stage) -> tuple[Figures | None, list[str]]:
     """Return what a stage is predicted to give, from the recording of the one before it."""
     cured = [f for f in before.findings if f.cause.slug in stage.causes]
     edits = [edit_for(finding, before.ledger) for finding in cured]
+    cures = [finding.cause.slug for finding in cured]
+    if stage.pool:
+        pools = [pool for pool in observe(before.ledger).pools if pool.kind == "connections"]
+        edits += [Resized(pool.name, stage.pool) for pool in pools]
+        cures.append(f"a pool of {stage.pool}")
     prices = price(before.ledger, edits, before.figures)
-    order = [cured[i].cause.slug for i in prices.order]
-    return prices.together, list(dict.fromkeys(order))
+    return prices.together, list(dict.fromkeys(cures))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

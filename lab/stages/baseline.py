@@ -14,7 +14,8 @@ from lab.stages.models import Product, Purchase, User
 
 UPSTREAM = os.environ["LAB_UPSTREAM_URL"]
 app = FastAPI()
-SessionLocal = sessions(pool_size=5)
+# Whoever waits for a connection gives up before the gateway does.
+SessionLocal = sessions(pool_size=5, pool_timeout=7)
 
 
 def partner(path: str) -> Any:
