@@ -26,7 +26,7 @@ def fake(tmp_path: Path, *lines: str) -> str:
     head = [
         f"#!{sys.executable}",
         "import signal, sys",
-        "output = sys.argv[sys.argv.index('--output') + 1]",
+        "output = sys.argv[-3]",
     ]
     program.write_text("\n".join([*head, *lines]) + "\n")
     program.chmod(0o755)
@@ -73,14 +73,22 @@ def test_none_is_left_when_nobody_stopped_it(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
+NOT_FOUND = "Error: No python processes found in process 7 or any of its subprocesses"
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
         ([f"sys.exit({DENIED!r})"], "py-spy may not attach to the app"),
-        (["sys.exit('Error: Failed to find python')"], "Error: Failed to find python"),
+        (
+            [f"sys.exit({DENIED!r} if sys.argv[1] == 'dump' else {NOT_FOUND!r})"],
+            "py-spy may not attach to the app",
+        ),
+        ([f"sys.exit({NOT_FOUND!r})"], NOT_FOUND),
+        ([f"sys.exit({NOT_FOUND!r} if sys.argv[1] == 'record' else 0)"], NOT_FOUND),
         (["print('py-spy> Sampling')"], "no thread of the app compute"),
     ],
-    ids=["not allowed", "another error", "nothing sampled"],
+    ids=["not allowed", "not allowed but not told", "not Python", "another error", "idle"],
 )
 def test_why_there_is_nothing_is_told(lines: list[str], sentence: str, tmp_path: Path) -> None:
     told = sampled(fake(tmp_path, *lines), tmp_path)

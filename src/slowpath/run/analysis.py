@@ -11,6 +11,7 @@ from slowpath.causes.join import Joined, join
 from slowpath.errors import UserError
 from slowpath.ledger import Ledger
 from slowpath.ledger import build as keep_books
+from slowpath.ledger.tables import build_tables
 from slowpath.recording import load as read_recording
 from slowpath.recording.folder import RunFolder, is_measured
 from slowpath.report import Report, build, load, save
@@ -37,7 +38,17 @@ def analyse(folder: RunFolder, progress: Progress) -> Report:
     report = build(ledger.recording, ledger, joined.findings, in_code=joined.in_code)
     price_findings(report, ledger, joined.findings, progress)
     save(report, folder.path)
+    store_tables(ledger, folder, progress)
     return report
+
+
+def store_tables(ledger: Ledger, folder: RunFolder, progress: Progress) -> None:
+    """Write the run's tables, for questions in SQL; a run without them is still a run."""
+    progress.phase("writing the tables")
+    try:
+        build_tables(ledger.recording, ledger, folder.tables)
+    except OSError as exc:
+        progress.note(str(exc))
 
 
 def price_findings(

@@ -18,6 +18,8 @@ from slowpath.report.words import clean, shorten
 
 #: How long it may take to write what it sampled.
 PATIENCE_S = 20.0
+#: How long it may take to say that it may not attach.
+REFUSAL_S = 5.0
 
 
 def find() -> str:
@@ -48,6 +50,7 @@ class PySpy:
         self._raw = folder.path / "stacks.raw"
         self._log = folder.path / "py-spy.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
 
     def __enter__(self) -> PySpy:
         return self
@@ -64,6 +67,7 @@ class PySpy:
             *("--full-filenames", "--rate", str(RATE)),
             *("--format", "raw", "--output", str(self._raw), "--duration", "unlimited"),
         ]
+        self._pid = pid
         try:
             log = self._log.open("wb")
         except OSError as exc:
@@ -100,7 +104,7 @@ class PySpy:
         text = anonymous(_read(self._raw))
         self._raw.unlink(missing_ok=True)
         if not text:
-            return told | {"trouble": trouble(_read(self._log), code)}
+            return told | {"trouble": trouble(self._refusal() + _read(self._log), code)}
         self._folder.write_file(self._folder.stacks_txt, text)
         told["samples"] = sum(int(line.rpartition(" ")[2]) for line in text.splitlines())
         return told
@@ -115,6 +119,22 @@ class PySpy:
         # It names command lines.
         self._raw.unlink(missing_ok=True)
 
+    def _refusal(self) -> str:
+        """Return py-spy's words if it may not attach; `record` says only that it found nothing."""
+        try:
+            asked = subprocess.run(
+                [self._program, "dump", "--pid", str(self._pid)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # stacks, and the command line
+                stderr=subprocess.PIPE,
+                timeout=REFUSAL_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        words = asked.stderr.decode("utf-8", "replace")
+        return words if asked.returncode and _is_refusal(words) else ""
+
     def _end(self) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -124,7 +144,7 @@ class PySpy:
 
 def trouble(words: str, code: int) -> str:
     """Say in a sentence why py-spy recorded nothing, from what it said itself."""
-    if "permission denied" in words.lower() or "operation not permitted" in words.lower():
+    if _is_refusal(words):
         return (
             "py-spy may not attach to the app, so there is no flame graph of all samples. "
             "Let it: run slowpath as root, give the container --cap-add SYS_PTRACE, or set "
@@ -135,6 +155,10 @@ def trouble(words: str, code: int) -> str:
     if code == 0 or not said:
         return f"py-spy saw no thread of the app compute (exit code {code})."
     return f"py-spy recorded nothing: {shorten(said[0], 200)}"
+
+
+def _is_refusal(words: str) -> bool:
+    return any(one in words.lower() for one in ("permission denied", "operation not permitted"))
 
 
 def _read(path: Path) -> str:
