@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 pytest.importorskip("uvicorn")
@@ -105,6 +106,15 @@ def test_a_report_that_was_never_made_is_made_when_asked_for() -> None:
     assert again.returncode == 0, again.stderr
     assert report_of(again)["load"] == report_of(result)["load"]
     assert stored.exists()
+
+
+def test_a_run_is_stored_as_tables() -> None:
+    result = run_app("await asyncio.sleep(0.01)")
+    [stored] = Path().glob(".slowpath/runs/*/run.duckdb")
+    with duckdb.connect(str(stored), read_only=True) as database:
+        counted = database.execute("SELECT count(charged_id) FROM requests").fetchone()
+    [endpoint] = report_of(result)["endpoints"]
+    assert counted == (endpoint["count"],)
 
 
 def test_an_app_that_dies_at_start_is_quoted_with_exit_code_2() -> None:

@@ -53,6 +53,11 @@ class RunFolder:
         return self.path / "report.json"
 
     @property
+    def tables(self) -> Path:
+        """The run as tables of DuckDB."""
+        return self.path / "run.duckdb"
+
+    @property
     def stacks_txt(self) -> Path:
         """Stacks that py-spy sampled."""
         return self.path / "stacks.txt"

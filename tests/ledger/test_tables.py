@@ -9,7 +9,7 @@ import pytest
 
 from slowpath.ledger import build
 from slowpath.recording import Recording
-from slowpath.recording.tables import COLUMNS, build_tables
+from slowpath.ledger.tables import COLUMNS, build_tables
 from tests.ledger.builder import MS, Builder
 
 
