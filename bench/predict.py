@@ -1,10 +1,11 @@
 """Are predictions right? For each pair of the lab: predicted from the sick run, then measured.
 
-    python -m bench.predict [CASE…] [--seconds 5] [--rounds 1]
+    python -m bench.predict [CASE…] [--seconds 5]
 
 Predicted is what the simulator says of the sick recording alone, with all its findings cured;
-measured is the cured app under the same load. The error compares the ratios of p95 after to
-before. The last line is one JSON object.
+measured is the cured app under the same load. Then the same for each single cure of the shop
+(`shop:<cause>`, see `bench.shop_cures`). The error compares the ratios of p95 after to before. The
+last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from itertools import combinations
 
 import numpy as np
 
+from bench import shop_cures
 from bench.driver import Measured, keep_to_own_core, measure
 from lab.harness import KEYS, Case, Parts, cases, parts
 from lab.processes import ServiceError
 from slowpath.causes.base import edit_for
 from slowpath.simulate.price import Figures, price
 
+#: How rows of the shop are named.
+SHOP = "shop:"
 GOALS = {"median_error_p95": 0.15, "within_30pct": 0.9, "kendall_tau": 0.8}
 
 
@@ -110,20 +114,35 @@ def summary(rows: Sequence[Row]) -> dict[str, object]:
 
 def _told(row: Row) -> str:
     return (
-        f"{row.case:20} {row.sick.p95_ms:7.1f} {row.predicted.p95_ms:9.1f} {row.cured.p95_ms:8.1f}"
+        f"{row.case:24} {row.sick.p95_ms:7.1f} {row.predicted.p95_ms:9.1f} {row.cured.p95_ms:8.1f}"
         f" {row.error:6.0%} {row.sick.rps:7.0f} {row.predicted.rps:9.0f} {row.cured.rps:8.0f}"
     )
 
 
+def _shop(names: Sequence[str], seconds: float) -> list[Row]:
+    """Run the single cures of the shop that are named, or all if nothing is."""
+    wanted = [name.removeprefix(SHOP) for name in names if name.startswith(SHOP)]
+    if names and not wanted:
+        return []
+    rows = []
+    for cause, sick, predicted, cured, error in shop_cures.rows(wanted, seconds):
+        if predicted is None:
+            print(f"{SHOP + cause:24} no prediction: it was not found")
+            continue
+        rows.append(Row(SHOP + cause, cause, sick, predicted, cured, error))
+        print(_told(rows[-1]), flush=True)
+    return rows
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.predict", description=__doc__)
-    parser.add_argument("case", nargs="*", help="by default all of them")
+    parser.add_argument("case", nargs="*", help="of the lab, or shop:<cause>; by default all")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     options = parser.parse_args(argv)
     keep_to_own_core()
-    print(f"{'':20} {'p95, ms':>26} {'':6} {'requests/s':>26}")
+    print(f"{'':24} {'p95, ms':>26} {'':6} {'requests/s':>26}")
     print(
-        f"{'case':20} {'sick':>7} {'predicted':>9} {'measured':>8} {'error':>6}"
+        f"{'case':24} {'sick':>7} {'predicted':>9} {'measured':>8} {'error':>6}"
         f" {'sick':>7} {'predicted':>9} {'measured':>8}"
     )
     rows = []
@@ -135,12 +154,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sick, cured = (run(case, e, shared, options.seconds) for e in ("sick", "cured"))
                 together, replay_error = predict(sick)
                 if together is None:
-                    print(f"{case.name:20} no prediction: nothing was found, or too little sent")
+                    print(f"{case.name:24} no prediction: nothing was found, or too little sent")
                     continue
                 cause = "+".join(dict.fromkeys(f.cause.slug for f in sick.findings))
                 row = Row(case.name, cause, sick.figures, together, cured.figures, replay_error)
                 rows.append(row)
                 print(_told(row), flush=True)
+        rows += _shop(options.case, options.seconds)
     except ServiceError as exc:
         print(exc, file=sys.stderr)
         return 2

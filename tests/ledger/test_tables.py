@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from slowpath.ledger import build
-from slowpath.recording import Recording
 from slowpath.ledger.tables import COLUMNS, build_tables
+from slowpath.recording import Recording
 from tests.ledger.builder import MS, Builder
 
 
