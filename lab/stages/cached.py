@@ -19,8 +19,6 @@ from lab.stages.models import Product, Purchase, User
 
 UPSTREAM = os.environ["LAB_UPSTREAM_URL"]
 SessionLocal = sessions(pool_size=20)
-# As many connections as there may be users at once; httpx by itself keeps no more than 20.
-LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=200)
 MAX_AGE_S = 60.0
 
 
@@ -44,7 +42,7 @@ class Rates:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=5, limits=LIMITS) as client:
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=5) as client:
         yield {"client": client, "rates": Rates(client)}
 
 

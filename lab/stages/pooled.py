@@ -17,13 +17,11 @@ from lab.stages.models import Product, Purchase, User
 
 UPSTREAM = os.environ["LAB_UPSTREAM_URL"]
 SessionLocal = sessions(pool_size=20)
-# As many connections as there may be users at once; httpx by itself keeps no more than 20.
-LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=200)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=5, limits=LIMITS) as client:
+    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=5) as client:
         yield {"client": client}
 
 
