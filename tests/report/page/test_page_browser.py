@@ -322,6 +322,20 @@ def test_samples_of_all_threads_are_of_the_whole_run_whatever_is_looked_at(opene
     assert both.nth(1).text_content() == sampled
 
 
+def test_what_was_searched_and_turned_outlives_brushing(opened):
+    page = opened.page
+    opened.go("#/flame")
+    search = page.get_by_label("Search functions and files").first
+    search.fill("partners")
+    page.get_by_role("button", name="Reversed").first.click()
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    assert search.input_value() == "partners"
+    reverse = page.get_by_role("button", name="Reversed")
+    pressed = [one.get_attribute("aria-pressed") for one in reverse.all()]
+    assert pressed == ["true", "false"]
+    assert page.locator("#main svg.drawn .matching").count() >= 1
+
+
 def test_the_plan_shows_what_was_measured_since(opened):
     stairs = opened.page.locator("#main ol.stairs").first
     assert [text.split(",")[0] for text in stairs.locator(".words").all_inner_texts()][1:] == [

@@ -43,25 +43,26 @@ function grow(node, time, before) {
   node.before += before;
 }
 
-function cut(text, most) {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
-}
-
 function weight(node) {
   return Math.max(node.ms, node.before);
 }
 
+// What the reader searched and turned, by the name of the graph: it outlives a new drawing.
+const flameWishes = new Map();
+
 function flameGraph(flame) {
-  const state = {reversed: false, search: '', root: null, focus: null, at: null};
+  if (!flameWishes.has(flame.name)) flameWishes.set(flame.name, {reversed: false, search: ''});
+  const wish = flameWishes.get(flame.name);
+  const state = {root: null, focus: null, at: null};
   const box = el('div', {tabindex: '0', role: 'group', 'aria-label': `${flame.name}. Arrow keys walk, Enter zooms, Escape shows all.`, 'data-key': `flame-${flame.name}`});
   const told = el('p', {'aria-live': 'polite'});
   const found = el('span.soft', {'aria-live': 'polite'});
-  const search = el('input', {type: 'search', placeholder: 'Search functions and files', 'aria-label': 'Search functions and files', 'data-key': `search-${flame.name}`, oninput: () => { state.search = search.value.trim().toLowerCase(); render(); }});
-  const reverse = el('button', {'aria-pressed': 'false', onclick: () => { state.reversed = !state.reversed; reverse.setAttribute('aria-pressed', String(state.reversed)); build(); }}, 'Reversed');
+  const search = el('input', {type: 'search', value: wish.search, placeholder: 'Search functions and files', 'aria-label': 'Search functions and files', 'data-key': `search-${flame.name}`, oninput: () => { wish.search = search.value; render(); }});
+  const reverse = el('button', {'aria-pressed': String(wish.reversed), 'data-key': `reverse-${flame.name}`, onclick: () => { wish.reversed = !wish.reversed; reverse.setAttribute('aria-pressed', String(wish.reversed)); build(); }}, 'Reversed');
   const tools = el('div.tools', {}, search, reverse, el('button', {onclick: () => focus(state.root)}, 'Show all'), found);
 
   function build() {
-    state.root = state.focus = state.at = flameTree(flame, state.reversed);
+    state.root = state.focus = state.at = flameTree(flame, wish.reversed);
     render();
   }
 
@@ -71,9 +72,10 @@ function flameGraph(flame) {
   }
 
   function matches(node) {
-    if (!state.search || !node.site) return false;
+    const wanted = wish.search.trim().toLowerCase();
+    if (!wanted || !node.site) return false;
     const {path, name} = place(node.site);
-    return name.toLowerCase().includes(state.search) || path.toLowerCase().includes(state.search);
+    return name.toLowerCase().includes(wanted) || path.toLowerCase().includes(wanted);
   }
 
   // The time of the outermost matches: nested ones are within them.
@@ -116,15 +118,16 @@ function flameGraph(flame) {
       drawing.append(bar);
       if (right - left > 30) {
         const most = Math.floor((right - left - 6) / 6.6);
-        drawing.append(svg('text', {class: 'bar-text', x: left + 3, y: level * FRAME + 13}, label(node).slice(0, most)));
+        drawing.append(svg('text', {class: 'bar-text', x: left + 3, y: level * FRAME + 13}, cut(label(node), most)));
       }
     }
     walk(state.focus, 0, width, above.length);
     drawing.setAttribute('height', (deepest + 1) * FRAME);
     drawing.setAttribute('viewBox', `0 0 ${width} ${(deepest + 1) * FRAME}`);
     replace(box, drawing);
-    const time = state.search ? matched(state.root) : 0;
-    replace(found, state.search ? `${ms(time)} ms match, ${percent(time / (state.root.ms || 1))}` : '');
+    const searched = wish.search.trim() !== '';
+    const time = searched ? matched(state.root) : 0;
+    replace(found, searched ? `${ms(time)} ms match, ${percent(time / (state.root.ms || 1))}` : '');
   }
 
   function label(node) {

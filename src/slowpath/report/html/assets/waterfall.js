@@ -58,8 +58,7 @@ class Waterfall {
   caption(text) {
     this.y += 13;
     const most = Math.floor(this.width / 6.7);
-    const cut = text.length > most ? `${text.slice(0, most - 1)}…` : text;
-    this.root.append(svg('text', {class: 'axis', x: 2, y: this.y - 2}, cut));
+    this.root.append(svg('text', {class: 'axis', x: 2, y: this.y - 2}, cut(text, most)));
   }
 
   // Returns the bar's middle on the screen, or null if it is not there.
@@ -76,7 +75,7 @@ class Waterfall {
       const label = words ? `${one.name} ${words}` : one.name;
       const most = Math.floor((width - 6) / 6.4);
       this.root.append(
-        svg('text', {class: `bar-text${isDark(one.colour) ? ' dark' : ''}`, x: left + 3, y: y + height - 5}, label.slice(0, most)),
+        svg('text', {class: `bar-text${isDark(one.colour) ? ' dark' : ''}`, x: left + 3, y: y + height - 5}, cut(label, most)),
       );
     }
     this.marks.push({

@@ -34,6 +34,10 @@ function size(bytes) {
   return `${number(Math.round(bytes))} B`;
 }
 
+function cut(text, most) {
+  return text.length > most ? `${text.slice(0, Math.max(0, most - 1))}…` : text;
+}
+
 function counted(count, one, many) {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many || `${one}s`}`;
 }
