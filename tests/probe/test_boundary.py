@@ -20,7 +20,7 @@ from starlette.routing import Host, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 
-from slowpath.probe import asgi
+from slowpath.probe import asgi, routes
 from tests.probe.apps import sample
 from tests.probe.probed import Run, probed
 
@@ -97,8 +97,8 @@ ROUTES = {
     "/inner/acme/deep/n": "/inner/{tenant}/deep/{name}",  # a value that the mount has in it
     "/inner/acme/nothing/secret": "/inner/{tenant}/{path}",
     "/v1/items/404": "/v1/items/{item_id}",
-    "/reset/secret": asgi.UNMATCHED,
-    "/v1/secret": asgi.UNMATCHED,
+    "/reset/secret": routes.UNMATCHED,
+    "/v1/secret": routes.UNMATCHED,
     "/openapi.json": "/openapi.json",
 }
 
@@ -130,7 +130,7 @@ STARLETTE_ROUTES = {
     "/t/acme/in/bob": "/t/{tenant}/in/{name}",
     "/t/acme/out/bob": "/t/{tenant}/{path}",
     "/static/secret.txt": "/static/{path}",
-    "/nowhere/secret": asgi.UNMATCHED,
+    "/nowhere/secret": routes.UNMATCHED,
 }
 
 
@@ -159,7 +159,7 @@ def test_a_preflight_and_a_redirect_keep_no_path(run: Run) -> None:
     client = TestClient(Starlette(routes=[Route("/users/{name}/", give)]))
     assert client.get("/users/bob", follow_redirects=False).status_code == 307
     run.flush()
-    assert [request.route for request in run.recording.requests] == [asgi.UNMATCHED] * 2
+    assert [request.route for request in run.recording.requests] == [routes.UNMATCHED] * 2
 
 
 def test_a_pure_asgi_app_is_told_by_path_with_what_looks_like_an_id_left_out(run: Run) -> None:
@@ -168,7 +168,7 @@ def test_a_pure_asgi_app_is_told_by_path_with_what_looks_like_an_id_left_out(run
     run.flush()
     assert [request.route for request in run.recording.requests] == [
         "/users/{id}/mail/{id}/tokens/{id}",
-        asgi.UNMATCHED,
+        routes.UNMATCHED,
     ]
 
 

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 import slowpath.probe
-from slowpath.probe import Probe, asgi, core, hook, library_hooks, loop, sites, watch, wire
+from slowpath.probe import Probe, asgi, core, hook, library_hooks, loop, routes, sites, watch, wire
 from slowpath.probe.hooks import fastapi as fastapi_hooks
 from slowpath.probe.hooks import starlette as starlette_hooks
 from tests.probe.apps import sample
@@ -115,7 +115,7 @@ POINTS: dict[str, tuple[list[tuple[Any, str]], set[str]]] = {
     "own_site": ([(core, "own_site"), (hook, "own_site")], {"time.sleep", "gc"}),
     "own_frame": ([(core, "own_frame"), (sites, "own_frame")], {"time.sleep"}),
     "site_of": ([(core, "site_of")], {"asyncio"}),
-    "endpoint_site": ([(asgi, "endpoint_site")], {"starlette boundary"}),
+    "endpoint_site": ([(routes, "endpoint_site")], {"starlette boundary"}),
     "instruction": ([(core.names, "instruction")], {"asyncio"}),
     "place": ([(asgi, "place")], {"starlette boundary"}),
     "finish": ([(asgi, "finish")], {"starlette boundary"}),

@@ -5,8 +5,8 @@ import os
 import zlib
 from typing import Any, Callable, Optional, Set, Tuple
 
-from slowpath.probe.asgi import template
 from slowpath.probe.core import local
+from slowpath.probe.routes import template
 
 #: So much of a body goes into its hash.
 HASHED_BYTES = 65_536
