@@ -20,6 +20,12 @@ _PASSTHROUGH = frozenset(
         "builtins.iter",
         "copy.copy",
         "copy.deepcopy",
+        "contextlib.closing",
+        "contextlib.aclosing",
+        "contextlib.nullcontext",
+        "contextlib.ExitStack.enter_context",
+        "contextlib.AsyncExitStack.enter_context",
+        "contextlib.AsyncExitStack.enter_async_context",
     }
 )
 

@@ -28,7 +28,9 @@ def scan(graph: Graph) -> Iterator[Finding]:
         names = _coroutine_functions(module)
         if names:
             for function in module.functions.values():
-                if not function.is_async and function not in reached and function.mentions(*names):
+                if function.is_async or function in reached or not function.mentions(*names):
+                    continue
+                if any(call.name in names and not call.awaited for call in function.body.calls):
                     yield from _in(graph, function)
 
 

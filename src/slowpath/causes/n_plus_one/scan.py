@@ -23,6 +23,8 @@ from slowpath.program.model import Function
 
 # A look-up over the network counts from so near.
 _NEAR = 4
+# Names of what need not ask anybody.
+_DECIDES = re.compile(r"_*(resolve|validate|ensure|compute|calculate|populate|load)(_|$)")
 # Done once for a database, by whoever looks after it.
 _ONCE = re.compile(
     r"_*(migrate|upgrade|downgrade|initdb|init_db|bootstrap|seed|backfill|repair|audit|cleanup)"
@@ -50,7 +52,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 continue
             if _ONCE.match(function.name) or _raised(function, each.site):
                 lookup = False
-            if "db" not in each.io and len(path) > _NEAR:
+            if "db" not in each.io and (len(path) > _NEAR or _DECIDES.match(call.name)):
                 lookup = False  # so far down it is one of many things that may happen
             if leaves_early(function.body, each.loop) or _carried_over(function, each.site):
                 lookup = False  # a search, or one try after another

@@ -246,7 +246,7 @@ def _read_by_index(body: Body, name: str) -> int:
         if any(s.kind == "f" and own & {s.value, *_called(body, s.value)} for s in body.stmts):
             continue
         key = [read for read in stmt.reads if read not in (name, element)]
-        if _few(body, key) or any(_constant(body, read) for read in key):
+        if not key or _few(body, key) or any(_constant(body, read) for read in key):
             continue
         if not any(name + "?" in s.reads for s in body.stmts):
             return stmt.line
