@@ -59,6 +59,11 @@ def test_of_several_the_two_that_are_most_alike():
     assert not any("far" in line for _, line in lines)
 
 
+def test_empty_lines_alone_are_nothing_in_common():
+    page = "## Example\n\n```python\na\n\nb\n```\n\n## Use instead\n\n```python\nc\n\nd\n```\n"
+    assert "".join(sign for sign, _ in example_of(page)["lines"]) == "---+++"
+
+
 def test_a_page_without_a_pair_has_none():
     assert example_of("") is None
     assert example_of(PAGE.replace("## Use instead", "## Else")) is None

@@ -58,7 +58,9 @@ def _likeness(before: Sequence[str], after: Sequence[str]) -> float:
 def _difference(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
     """Return each line with its sign: "-" goes, "+" comes, " " stays."""
     lines: list[tuple[str, str]] = []
-    for _, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    # An empty line that both have says nothing by itself.
+    matcher = SequenceMatcher(lambda line: not line.strip(), before, after, autojunk=False)
+    for _, i, j, k, m in matcher.get_opcodes():
         if before[i:j] == after[k:m]:
             lines += [(" ", line) for line in before[i:j]]
         else:
