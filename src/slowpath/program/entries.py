@@ -93,6 +93,8 @@ def _decorated(program: Program, function: Function) -> str:
         dotted = program.decorator_name(function, ref)
         if knowledge.in_set("resolver_decorator", dotted):
             return "resolver"
+        if knowledge.in_set("loop_decorator", dotted) and not function.is_async:
+            return "callback"
         if knowledge.in_set("route_decorator", dotted):
             inline = function.is_async or (
                 knowledge.in_set("inline_owner", dotted) and not _to_thread(scope, ref)

@@ -43,6 +43,7 @@ class Knowledge:
         self._exact: dict[str, Primitive] = {}
         self._under: dict[str, Primitive] = {}
         self._except: set[str] = set()
+        self._families: list[tuple[tuple[str, ...], frozenset[str], Primitive]] = []
         self._alias: dict[str, str] = {}
         self._any: dict[str, str] = {}
         self._returns: dict[str, str] = {}
@@ -56,6 +57,10 @@ class Knowledge:
             self._add(table)
 
     def _add(self, table: dict[str, Any]) -> None:
+        for row in table.get("families", ()):
+            like = Primitive("", row["effect"], row.get("weight", "heavy"), row.get("twin", ""))
+            methods = frozenset(expand(row["methods"]))
+            self._families.append((tuple(row["packages"]), methods, like))
         for row in table.get("blocking", ()):
             for name in expand(row["calls"]):
                 primitive = Primitive(
@@ -158,6 +163,14 @@ class Knowledge:
                     if _is_data(found, rest):
                         break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
+        return self._of_family(dotted)
+
+    def _of_family(self, dotted: str) -> Primitive | None:
+        """A method that means the same in many packages, which their prefix tells: LangChain's."""
+        owner, _, name = dotted.rpartition(".")
+        for packages, methods, like in self._families:
+            if name in methods and dotted.startswith(packages) and "async" not in owner:
+                return Primitive(dotted, like.effect, like.weight, like.twin)
         return None
 
     def in_set(self, name: str, dotted: str) -> bool:
