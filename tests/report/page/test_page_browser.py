@@ -134,7 +134,10 @@ def test_every_view_opens_within_the_width(opened):
     page = opened.page
     for name in VIEWS:
         page.get_by_role("link", name=name, exact=True).first.click()
-        page.locator("#nav a[aria-current]", has_text=name).wait_for()
+        here = page.locator("#nav a[aria-current]", has_text=name)
+        here.wait_for()
+        box = here.bounding_box()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= page.viewport_size["width"]
         assert page.locator("#main h1").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     for place in PLACES:

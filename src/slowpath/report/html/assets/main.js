@@ -29,8 +29,12 @@ function show() {
   const {key, draw} = route();
   const focused = document.activeElement?.dataset?.key;
   tip.hide();
-  replace(document.getElementById('nav'), VIEWS.filter(([, , , there]) => there()).map(([name, title]) =>
+  const nav = document.getElementById('nav');
+  replace(nav, VIEWS.filter(([, , , there]) => there()).map(([name, title]) =>
     el('a', {href: `#/${name || 'overview'}`, 'aria-current': name === key ? 'page' : null}, title)));
+  // On a narrow screen it scrolls sideways: where one is should be seen.
+  const here = nav.querySelector('[aria-current]');
+  if (here) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
   replace(document.getElementById('main'), draw());
   drawWindow();
   drawCharts();
