@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slowpath.causes import Finding
     from slowpath.ledger import Ledger
     from slowpath.report import Report
-    from slowpath.simulate.capacity import Answer, Scaling
+    from slowpath.simulate.capacity import Answer, Fleet, Scaling
     from slowpath.simulate.edits import Edit
     from slowpath.simulate.price import Figures, Replay
     from slowpath.simulate.workload import Workload
@@ -124,7 +124,10 @@ class Made:
 
     Attributes:
         before, after: the recorded load on the recorded service; what was asked for.
+        after: of one machine, if there are replicas.
+        replicas: machines that were asked for.
         knee_rps: of the changed service; each replica counts.
+        fleet: machines that bear the rate that was asked for; None: none was, or no number does.
         points: users and throughput of the ramp.
         warnings: sentences on what forbids or casts doubt on it.
     """
@@ -132,11 +135,13 @@ class Made:
     replay: Replay
     before: Figures
     after: Answer
+    replicas: int
     changes: tuple[str, ...]
     target_ms: float
     knee_rps: float
     pool: tuple[str, int] | None
     workers: int | None
+    fleet: Fleet | None
     points: tuple[tuple[int, float], ...]
     scaling: Scaling
     warnings: tuple[str, ...]
@@ -171,18 +176,23 @@ class _Planner:
         asked = Rate(rate).apply(per_replica)
         think = workload.load.think_ns
         points = capacity.ramp(changed, RAMP, think)
+        fleet = None
+        if self.wish.rps is not None and self.wish.replicas is None:
+            fleet = capacity.least_fleet(changed, self.wish.rps, target)
         return Made(
             replay=replay,
             before=replay.measured,
             after=after,
+            replicas=self.wish.replicas or 1,
             changes=said,
             target_ms=target,
             knee_rps=knee,
             pool=capacity.least_pool(asked, target),
             workers=capacity.least_workers(asked, target),
+            fleet=fleet,
             points=tuple(zip(RAMP, points, strict=True)),
             scaling=capacity.fit_scaling(RAMP, points),
-            warnings=tuple(self._warnings(changed, replay)),
+            warnings=tuple(self._warnings(changed, replay, fleet)),
         )
 
     def _settings(self, workload: Workload) -> tuple[list[Edit], tuple[str, ...]]:
@@ -269,7 +279,7 @@ class _Planner:
 
         return [Replicas(self.wish.replicas)] if self.wish.replicas else []
 
-    def _warnings(self, workload: Workload, replay: Replay) -> list[str]:
+    def _warnings(self, workload: Workload, replay: Replay, fleet: Fleet | None) -> list[str]:
         from slowpath.simulate.price import missing
 
         found = []
@@ -278,7 +288,8 @@ class _Planner:
             found.append(f"These figures are not to be trusted: {why}.")
         pools = [pool for pool in workload.pools if pool.kind == "connections"]
         connections = sum(pool.size for pool in pools) * workload.workers
-        connections *= self.wish.replicas or 1
+        machines = self.wish.replicas or (fleet.replicas if fleet is not None else 1)
+        connections *= machines
         if connections > self.wish.max_connections:
             found.append(
                 f"{connections:,} connections are more than the database allows "
@@ -315,7 +326,8 @@ def _lines(made: Made) -> list[str]:
     else:
         lines.append(
             f"then        p95 {ms(after.p95_ms)} ms ({ms(after.low_ms)} to {ms(after.high_ms)}), "
-            f"{number(after.rps)} requests/s"
+            f"{number(after.rps * made.replicas)} requests/s"
+            + (f" from {made.replicas:,} machines" if made.replicas > 1 else "")
         )
         if after.errors:
             lines.append(f"            {percent(after.errors)} give up waiting")
@@ -332,6 +344,9 @@ def _lines(made: Made) -> list[str]:
         if made.workers is not None
         else "  fewest workers    no number of workers reaches it at this load"
     )
+    if made.fleet is not None:
+        fleet = made.fleet
+        lines.append(f"  fewest machines   {fleet.replicas:,} ({fleet.low:,} to {fleet.high:,})")
     lines += ["", *_drawn(made.points, made.scaling)]
     for warning in made.warnings:
         lines += ["", *_wrapped(f"! {warning}")]

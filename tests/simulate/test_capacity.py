@@ -11,6 +11,7 @@ from slowpath.simulate.capacity import (
     ask,
     fit_scaling,
     highest_rate,
+    least_fleet,
     least_pool,
     least_workers,
     limit_per_s,
@@ -76,6 +77,20 @@ def test_a_fleet_bears_its_multiple() -> None:
     fleet = Replicas(1000).apply(Rate(60_000).apply(service(COMPUTES)))
     alone = ask(service(COMPUTES, rate=60))
     assert ask(fleet).p95_ms == pytest.approx(alone.p95_ms)
+
+
+def test_the_least_fleet_for_a_rate_has_an_interval() -> None:
+    """One machine bears some 80 requests/s within 50 ms (see M/D/1 above)."""
+    fleet = least_fleet(service(COMPUTES), 50_000, target_ms=50)
+    assert fleet is not None
+    assert 50_000 / 90 < fleet.low <= fleet.replicas <= fleet.high < 50_000 / 55
+
+
+def test_no_fleet_bears_more_than_what_all_share() -> None:
+    shared = Step(Kind.WAIT, 20 * MS, ref=0)
+    database = replace(service(shared), stations=(Station("database", 0.5),))
+    assert least_fleet(database, 30, target_ms=100) is None
+    assert least_fleet(database, 2, target_ms=100) is not None
 
 
 def test_the_scalability_law_is_found_again_from_its_own_points() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slowpath.simulate.edits import Edit, Rate, Resized, Workers
+from slowpath.simulate.edits import Edit, Rate, Replicas, Resized, Workers
 from slowpath.simulate.replay import Outcome, simulations
 from slowpath.simulate.workload import Kind, Load, Workload, flat
 
@@ -21,6 +22,8 @@ MOST_TIMES = 1024
 NEAR = 0.02
 #: Draws for an interval.
 DRAWS = 5
+#: The same for a fleet's size, for each of which some ten sizes are simulated.
+FLEET_DRAWS = 3
 S = 1_000_000_000
 
 
@@ -42,10 +45,14 @@ class Answer:
     unbounded: bool
 
 
-def ask(workload: Workload, draws: int = DRAWS) -> Answer:
-    """Simulate a workload, with its interval."""
+def ask(workload: Workload, draws: int = DRAWS, seed: int = 0) -> Answer:
+    """Simulate a workload, with its interval.
+
+    Args:
+        seed: the first of the draws; other than 0, also a single one draws the requests anew.
+    """
     sized = sized_for(workload)
-    outcomes = list(simulations(sized, range(draws), resample=draws > 1))
+    outcomes = list(simulations(sized, range(seed, seed + draws), resample=draws > 1 or seed > 0))
     p95 = [outcome.p95_ms for outcome in outcomes]
     return Answer(
         p50_ms=float(np.mean([outcome.p50_ms for outcome in outcomes])),
@@ -133,17 +140,22 @@ def limit_per_s(workload: Workload) -> float:
 
 
 def least(
-    workload: Workload, change: Callable[[int], Edit], first: int, target_ms: float
+    workload: Workload,
+    change: Callable[[int], Edit],
+    first: int,
+    target_ms: float,
+    seed: int = 0,
 ) -> int | None:
     """Return the least setting with which p95 stays under a target; None if no setting does.
 
     Args:
         change: the edit that makes a setting; more must not be worse.
         first: the least that is tried.
+        seed: of the simulations; 0 takes the requests as they were recorded.
     """
 
     def fits(setting: int) -> bool:
-        answer = ask(change(setting).apply(workload), draws=1)
+        answer = ask(change(setting).apply(workload), draws=1, seed=seed)
         return not answer.unbounded and answer.p95_ms <= target_ms
 
     low, high = first - 1, first
@@ -169,6 +181,38 @@ def least_pool(workload: Workload, target_ms: float) -> tuple[str, int] | None:
         return None
     size = least(workload, lambda count: Resized(names[0], count), 1, target_ms)
     return (names[0], size) if size is not None else None
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """How many machines bear a rate.
+
+    Attributes:
+        replicas: the median over draws of the recorded requests.
+        low, high: the interval over them.
+    """
+
+    replicas: int
+    low: int
+    high: int
+
+
+def least_fleet(workload: Workload, rate: float, target_ms: float) -> Fleet | None:
+    """Return the least number of machines behind a balancer that bear a rate within a target.
+
+    None if no number does: what all share is full, or a request alone takes longer.
+    """
+    alone = replace(workload, stations=tuple(replace(s, capacity=0) for s in workload.stations))
+    first = max(1, math.ceil(rate / limit_per_s(alone)))
+    asked = Rate(rate).apply(workload)
+    found = []
+    for seed in range(FLEET_DRAWS):
+        count = least(asked, Replicas, first, target_ms, seed)
+        if count is None:
+            return None
+        found.append(count)
+    found.sort()
+    return Fleet(found[len(found) // 2], found[0], found[-1])
 
 
 # --- The Universal Scalability Law ---------------------------------------------------------------
