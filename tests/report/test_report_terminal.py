@@ -150,3 +150,19 @@ def test_a_report_of_a_newer_version_with_more_keys_can_be_shown(tmp_path):
     report["endpoints"][0]["segments"]["teleport"] = 400.0
     report["endpoints"][0]["surprise"] = 1
     assert "other 400" in written(report)
+
+
+def test_what_was_measured_since_stands_beside_what_was_predicted(tmp_path):
+    report = sick(tmp_path)
+    report["simulation"] = {
+        "replay_error": 0.04,
+        "trusted": True,
+        "plan": [
+            {"finding": 1, "p95_ms": 60.0, "rps": 9.0, "measured_p95_ms": 64.0},
+            {"finding": 2, "p95_ms": 20.0, "rps": 9.5},
+        ],
+    }
+    plan = written(report).partition("The plan")[2]
+    first, second = (line for line in plan.splitlines() if "requests/s" in line)
+    assert "p95 60 ms, 9 requests/s (measured: 64 ms)" in first
+    assert "measured" not in second
