@@ -7,7 +7,6 @@ matter of the database, not of the app.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -16,7 +15,6 @@ import orjson
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.routing import APIRoute
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from lab.shop.common.models import Order, OrderItem, Product, User
 from lab.shop.common.schemas import (
@@ -25,13 +23,11 @@ from lab.shop.common.schemas import (
     EnrichedUser,
     OrderDetail,
     OrderPage,
-    Prediction,
-    PredictionRequest,
     ProductDetail,
     UserDetail,
     UserPage,
 )
-from lab.shop.sick import database, orders, partners, products, users
+from lab.shop.sick import orders, partners, users
 from lab.shop.sick.database import Session, SessionLocal
 from lab.shop.sick.main import app as app
 
@@ -170,15 +166,6 @@ def end_the_session_first(router: APIRouter) -> None:
         return {**UserDetail.model_validate(user).model_dump(), "profile": profile}
 
 
-@cure("cpu-on-loop")
-def score_in_a_thread(router: APIRouter) -> None:
-    @router.get("/predict", response_model=Prediction)
-    async def predict(request: Annotated[PredictionRequest, Query()]) -> Any:
-        pair = (request.user_id, request.product_id)
-        [value] = await asyncio.to_thread(products.scorer.scores, [pair])
-        return {"user_id": pair[0], "product_id": pair[1], "score": value}
-
-
 @cure("heavy-serialization")
 def give_a_page_of_orders(router: APIRouter) -> None:
     [listing] = [r for r in orders.router.routes if isinstance(r, APIRoute) and r.path == "/orders"]
@@ -201,12 +188,6 @@ def give_a_page_of_orders(router: APIRouter) -> None:
         ]
         body = orjson.dumps({"items": rows, "next_cursor": page["next_cursor"]})
         return Response(body, media_type="application/json")
-
-
-@cure("pool-starvation")
-def grow_the_pool(router: APIRouter) -> None:
-    engine = create_async_engine(database.URL, pool_size=12, max_overflow=0)
-    database.SessionLocal.configure(bind=engine)
 
 
 def cured(names: list[str]) -> None:
