@@ -193,7 +193,8 @@ def _not_data(body: Body, loop: int) -> bool:
 def _is_literal(body: Body, name: str) -> bool:
     """Whether a name holds a display that the function writes out, and nothing is added to it."""
     bound = body.bindings.get(name, [])
-    value = bound[0][0].value if len(bound) == 1 else None
+    # In a branch it is only what a single item becomes.
+    value = bound[0][0].value if len(bound) == 1 and not bound[0][0].block else None
     if value.__class__ is not tuple or value[0] not in ("t", "d") or not value[1]:
         return False
     return not any(name + "[]" in stmt.writes for stmt in body.stmts) and not any(

@@ -18,6 +18,9 @@ _WAYS_SHOWN = 5
 # Beyond so many calls some test on the way usually keeps the loop out.
 _FAR = 7
 
+# What hurts only in volume, or the first time, counts from so near.
+_TELLING = {"light": 1, "middling": 2}
+
 Hops = tuple[tuple[Function, int], ...]
 
 
@@ -187,10 +190,12 @@ def reaching(graph: Graph, cause: Cause, effects: frozenset[str]) -> Iterator[Fi
 
 def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
     confidence = reached.confidence
-    if reached.primitive.weight == "light":
-        if reached.primitive.effect in BURNS:
-            return POSSIBLE  # small texts, as a rule
-        confidence = min(confidence, LIKELY if len(reached.hops) == 1 else POSSIBLE)
+    weight = reached.primitive.weight
+    if weight == "light" and reached.primitive.effect in BURNS:
+        return POSSIBLE  # small texts, as a rule
+    if weight in _TELLING:
+        near = len(reached.hops) <= _TELLING[weight]
+        confidence = min(confidence, LIKELY if near else POSSIBLE)
     if graph.way(top).kind == "lifespan" or not serves(top):
         return POSSIBLE  # nobody is served yet
     if len(reached.hops) > _FAR or _does_not_wait(reached):

@@ -26,7 +26,8 @@ class Primitive:
     Attributes:
         name: the dotted name it is known by.
         effect: one of `WAITS` or `BURNS`.
-        weight: "heavy" hurts always, "light" only in volume (a `stat`, a small file).
+        weight: "heavy" hurts always, "light" only in volume (a `stat`, a small file), "middling"
+            in between (a folder's listing, an import that is quick from the second time on).
         twin: what does the same on the loop without blocking it, or "".
     """
 

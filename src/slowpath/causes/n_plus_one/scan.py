@@ -26,8 +26,10 @@ _NEAR = 4
 # Names of what need not ask anybody.
 _DECIDES = re.compile(r"_*(resolve|validate|ensure|compute|calculate|populate|load)(_|$)")
 # Done once for a database, by whoever looks after it.
-_ONCE = re.compile(
-    r"_*(migrate|upgrade|downgrade|initdb|init_db|bootstrap|seed|backfill|repair|audit|cleanup)"
+_ONCE = re.compile(r"_*(migrate|upgrade|downgrade|initdb|init_db|bootstrap|seed|backfill)")
+_CHANGES = frozenset(
+    "enqueue delete insert update write send save upsert rollback rebuild migrate process create "
+    "store publish apply union".split()
 )
 
 
@@ -41,8 +43,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
             call = function.body.calls[each.site]
             path = graph.io_path(function, each.site)
             direct = len(path) == 1
-            quiet = len(path) == 2 and not any(map(is_write, call.name.split("_")))
-            lookup = is_lookup(call.name) or ((direct or quiet) and _reads(*path[-1]))
+            gives = len(path) <= _NEAR and _gives(function, each.site)
+            lookup = is_lookup(call.name) or ((direct or gives) and _reads(*path[-1]))
             targets = {edge.target for edge in graph.edges_at(function, each.site)} - {None}
             if function in targets:
                 continue  # a walk down a tree
@@ -64,6 +66,17 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 confidence=LIKELY if lookup else POSSIBLE,
                 below=path[1:],
             )  # fmt: skip
+
+
+def _gives(function: Function, index: int) -> bool:
+    """Whether a call is made for what it gives, not for what it changes."""
+    body = function.body
+    first, *others = body.calls[index].name.strip("_").split("_")
+    if is_write(first) or not _CHANGES.isdisjoint(others):
+        return False
+    position = body.stmt_of(index)
+    stmt = body.stmts[position] if position < len(body.stmts) else None
+    return stmt is not None and not (stmt.kind == "e" and stmt.value == index)
 
 
 def _raised(function: Function, index: int) -> bool:
