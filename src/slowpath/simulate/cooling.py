@@ -18,6 +18,8 @@ ENOUGH = 10
 #: A slice that takes so many times what its like take was interrupted, and tells nothing more.
 INTERRUPTED = 3.0
 ROUNDS = 8
+#: No cache makes more of a difference; what does is other programs on the core.
+MOST = 3.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def learned(loops: dict[int, Slices]) -> Warmth:
         if len(known) < 2:
             return Warmth()
         factors = np.interp(np.arange(len(AGES_NS)), known, found[known] / found[known[0]])
-    return Warmth(tuple(np.maximum.accumulate(np.maximum(factors, 1.0)).tolist()))
+    return Warmth(tuple(np.maximum.accumulate(np.clip(factors, 1.0, MOST)).tolist()))
 
 
 def _medians(values: Floats, which: Ints) -> Floats:

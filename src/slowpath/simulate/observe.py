@@ -11,18 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
-from slowpath.ledger.rows import Rows, groups
+from slowpath.ledger.rows import Rows
 from slowpath.probe.wire import SpanFlag
 from slowpath.simulate.contention import (
-    Covered,
     Stays,
     fitted_capacity,
     saturated_capacity,
-    union,
 )
 from slowpath.simulate.cooling import learned, slices_by_loop
 from slowpath.simulate.offered import network_ns, offered
-from slowpath.simulate.warmth import AGES_NS, SUFFERS_NS
+from slowpath.simulate.turns import turns_ns
+from slowpath.simulate.warmth import SUFFERS_NS
 from slowpath.simulate.workload import (
     ON_LOOP,
     Behaviour,
@@ -61,9 +60,6 @@ VAGUE = frozenset(
     ACTIVITIES[name]
     for name in ("await", "receive", "unattributed", "transaction", "checkout", "loop_wait")
 )
-#: So many values stand for what the loop does between two slices; without slices, this one.
-TURNS = 50
-DEFAULT_TURN_NS = 20_000
 #: A loop that is busy for this share of the time is what makes waits long.
 FULL = 0.8
 
@@ -132,7 +128,7 @@ class _Observer:
             stations=tuple(self.stations),
             workers=max(1, len(served)),
             cores=int(self.recording.run.get("cpus") or 1),
-            turns_ns=self._turns(),
+            turns_ns=turns_ns(ledger, self.warmth),
             warmth=self.warmth,
             endpoints=tuple(endpoint.name for endpoint in ledger.endpoints),
         )
@@ -352,45 +348,6 @@ class _Observer:
             > FULL * (int(slices.end.max()) - int(slices.start[0]))
             for slices in self.loops.values()
         )
-
-    def _turns(self) -> tuple[int, ...]:
-        """Return what the loop does unseen before a slice, in ns: `TURNS` typical values.
-
-        Between the slices of a busy time it polls, reads sockets, parses, and now and then is
-        kept from its core. Seen as the time in which some task waited for the loop although no
-        slice held it.
-        """
-        recording, ledger = self.recording, self.ledger
-        jobs = np.array([line.id for line in recording.lines.values() if line.is_job], np.int64)
-        slices = recording.slices[~np.isin(recording.slices["line"], jobs)]
-        found = []
-        for number, requests in groups(np.array([r.process for r in ledger.requests], np.int64)):
-            mine = slices[slices["line"] >> 32 == number]
-            rows = np.concatenate((ledger.direct, ledger.overlapped))
-            rows = rows[(rows["activity"] == LOOP_WAIT) & np.isin(rows["request"], requests)]
-            if not len(mine) or not len(rows):
-                continue
-            first, last = int(rows["start"].min()), int(rows["end"].max())
-            mine = mine[(mine["start"] >= first) & (mine["end"] <= last)]
-            start, end = union(mine["start"], mine["end"])
-            waiting = Covered(rows["start"], rows["end"])
-            hidden = waiting.within(end[:-1], start[1:])
-            hidden = self._warm_turns(hidden, start[1:])
-            found.append(np.concatenate((hidden, np.zeros(len(mine) - len(hidden), np.int64))))
-        if not found:
-            return (DEFAULT_TURN_NS,)
-        values = np.sort(np.concatenate(found))
-        parts = np.array_split(values, min(TURNS, len(values)))
-        return tuple(int(part.mean()) for part in parts if len(part))
-
-    def _warm_turns(self, hidden: Ints, until: Ints) -> Ints:
-        """Return what turns of the loop would have taken had there been others just before."""
-        seen = np.flatnonzero(hidden)
-        age = np.full(len(seen), AGES_NS[-1], np.int64)
-        age[1:] = until[seen][1:] - hidden[seen][1:] - until[seen][:-1]
-        hidden = hidden.copy()
-        hidden[seen] = np.rint(hidden[seen] / self.warmth.of(age))
-        return hidden
 
 
 def _marked(mark: Mark) -> Step:
