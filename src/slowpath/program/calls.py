@@ -178,9 +178,10 @@ class Calls:
         if known is not None:
             return known  # type: ignore[no-any-return]
         names = {each[0] for each in target.params}
+        # In the order in which they are called: that of a set is another in every process.
         found = tuple(
             {
-                call.func
+                call.func: None
                 for call in target.body.calls
                 if call.func.__class__ is str and call.func in names and not call.deferred
             }

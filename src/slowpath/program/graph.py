@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from slowpath.program.calls import CERTAIN, COMMON, CONFIDENCE, LIKELY, POSSIBLE, Edge
 from slowpath.program.entries import find_entries
-from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Call, Function
+from slowpath.program.nearest import Reached, find_nearest
 from slowpath.program.waits import Waits
 
 __all__ = [
@@ -24,9 +23,6 @@ __all__ = [
     "Way",
 ]
 
-# At most so many primitives are remembered beneath one function, nearest first.
-_MAX_REACHED = 8
-
 _OFFLOAD_WORDS = (
     "to_thread", "run_in_executor", "run_in_threadpool", "run_sync", "sync_to_async",
     "executor_job", "submit", "asyncify", "run_in_thread", "run_blocking", "deferToThread",
@@ -38,14 +34,6 @@ _HARMLESS = frozenset(
     "abc traceback html unicodedata bisect heapq pydantic pydantic_core attr attrs structlog "
     "loguru orjson numpy rich os pathlib io weakref ast difflib platform sys binascii".split()
 )
-
-
-class Reached(NamedTuple):
-    """A primitive beneath a function: the calls that lead there, the last one being its own."""
-
-    hops: tuple[tuple[Function, int], ...]
-    primitive: Primitive
-    confidence: int
 
 
 @dataclass(slots=True)
@@ -73,60 +61,30 @@ class Graph(Waits):
     # -- what blocks -------------------------------------------------------------------------
 
     def blocking(self, function: Function) -> tuple[Reached, ...]:
-        """Primitives that stop or burn the thread when this function's body runs.
+        """Primitives that stop or burn the thread when this function's body runs, nearest first.
 
         Async functions called from it are left out: they are reached in their own right.
         """
-        known = self._blocking.get(function)
-        if known is not None:
-            return known
-        self._blocking[function] = ()  # while on the stack; recursion adds nothing new
-        found: list[Reached] = []
-        seen: set[tuple[Function, int]] = set()
-        beneath: list[Reached] = []
-        for edge in self.edges(function):
-            if edge.primitive is not None:
-                if (function, edge.site) not in seen:
-                    seen.add((function, edge.site))
-                    found.append(Reached(((function, edge.site),), edge.primitive, edge.confidence))
-            elif edge.target is not None and not edge.target.is_async:
-                for each in self.blocking(edge.target):
-                    confidence = min(edge.confidence, each.confidence)
-                    hops = ((function, edge.site), *each.hops)
-                    beneath.append(Reached(hops, each.primitive, confidence))
-        beneath.sort(key=lambda each: (len(each.hops), -each.confidence))
-        for each in beneath:
-            if len(found) >= _MAX_REACHED:
-                break
-            if each.hops[-1] not in seen:
-                seen.add(each.hops[-1])
-                found.append(each)
-        result = self._blocking[function] = tuple(found)
-        return result
+        if function not in self._blocking:
+            find_nearest(function, self.edges, self._blocking)
+        return self._blocking[function]
 
     def opaque(self, function: Function, depth: int = 3) -> bool:
         """Whether something unknown, or known to block, may run beneath a function."""
-        memo = function.memo
-        known = memo.get("opaque")
-        if known is not None:
-            return bool(known)
-        memo["opaque"] = False
-        result = function.is_stub and not function.is_async
-        if not result:
-            edges = self.edges(function)
-            resolved = {edge.site for edge in edges}
-            result = any(
-                index not in resolved and not call.deferred and _may_wait(call)
-                for index, call in enumerate(function.body.calls)
-            ) or any(
-                self.opaque(edge.target, depth - 1)
-                if edge.target is not None
-                else edge.primitive is not None or not _harmless(edge.dotted)
-                for edge in edges
-                if depth > 0 and not (edge.target is not None and edge.target.is_async)
-            )
-        memo["opaque"] = result
-        return result
+        if function.is_stub and not function.is_async:
+            return True
+        edges = self.edges(function)
+        resolved = {edge.site for edge in edges}
+        return any(
+            index not in resolved and not call.deferred and _may_wait(call)
+            for index, call in enumerate(function.body.calls)
+        ) or any(
+            self.opaque(edge.target, depth - 1)
+            if edge.target is not None
+            else edge.primitive is not None or not _harmless(edge.dotted)
+            for edge in edges
+            if depth > 0 and not (edge.target is not None and edge.target.is_async)
+        )
 
     def offloaded(self) -> dict[object, tuple[Function, int]]:
         """What is handed to a thread anywhere: functions and outside names, with the place."""

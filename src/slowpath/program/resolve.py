@@ -16,6 +16,9 @@ __all__ = ["Program", "Value"]
 
 _MAX_DEPTH = 24
 _BUSY = object()
+# Under this key a memo keeps what holds only for questions from outside.
+_OUTERMOST = object()
+_NOTHING: dict[Any, Any] = {}
 _BUILTINS = frozenset(dir(builtins))
 _GENERICS = frozenset({"list", "dict", "set", "tuple", "frozenset", "type", "deque", "defaultdict"})
 
@@ -37,35 +40,61 @@ class Program:
         self._depth = 0
         self._methods: dict[str, list[tuple[Class, Function]]] | None = None
         self._subclasses: dict[Class, list[Class]] | None = None
-        self._globals: dict[tuple[str, str], Value | None] = {}
+        self._globals: dict[tuple[Module, str], Any] = {}
+        self._height = 0
+        self._passing: dict[tuple[int, Any], tuple[Value | None]] = {}
         self._properties: frozenset[str] | None = None
         self._cut = False
 
     def _once(self, memo: dict[Any, Any], key: Any, compute: Callable[[], Value | None]) -> Any:
-        """Compute a value once; in a circle, or too deep, it is unknown for now.
+        """Compute a value once; in a circle, or too deep, it is unknown.
 
-        What stayed unknown because of that is not kept: asked from elsewhere it may be known.
+        What an answer says never hangs on what was asked before. An answer is kept for all who
+        ask only if no circle was met and it did not become too deep on the way: it is then what
+        it would be if worked out anew. Any other holds for the question that came from outside
+        (depth 0) and is kept for that question alone.
         """
-        if key in memo:
-            known = memo[key]
-            if known is _BUSY:
-                self._cut = True
-                return None
-            return known
-        if self._depth > _MAX_DEPTH:
+        known = memo.get(key)
+        if known is _BUSY:
             self._cut = True
             return None
-        memo[key] = _BUSY
+        if known is not None and self._depth + known[1] <= _MAX_DEPTH:
+            self._height = max(self._height, self._depth + known[1])
+            return known[0]
+        outermost = not self._depth
+        place = (id(memo), key)
+        passing = memo.get(_OUTERMOST, _NOTHING).get(key) if outermost else self._passing.get(place)
+        if passing is not None:
+            self._cut = not outermost
+            return passing[0]
+        if self._depth >= _MAX_DEPTH:
+            self._cut = True
+            return None
+        outer = self._cut, self._height
+        self._cut = False
         self._depth += 1
+        self._height = self._depth
+        memo[key] = _BUSY
         try:
             value = compute()
         finally:
             self._depth -= 1
-            del memo[key]
-        if value is not None or not self._cut:
-            memo[key] = value
-        if not self._depth:
-            self._cut = False
+            cut, height = self._cut, self._height
+            self._cut, self._height = outer
+            if known is None:
+                del memo[key]
+            else:
+                memo[key] = known
+        self._height = max(self._height, height)
+        if not cut:
+            memo[key] = (value, height - self._depth)
+        elif outermost:
+            memo.setdefault(_OUTERMOST, {})[key] = (value,)
+        else:
+            self._passing[place] = (value,)
+            self._cut = True
+        if outermost and self._passing:
+            self._passing.clear()
         return value
 
     def _parents(self) -> frozenset[str]:
@@ -90,7 +119,7 @@ class Program:
     def module_member(self, module: Module, name: str) -> Value | None:
         """What `module.name` is: defined, imported, re-exported or a submodule."""
         return self._once(  # type: ignore[no-any-return]
-            self._globals, (module.name, name), lambda: self._module_member(module, name)
+            self._globals, (module, name), lambda: self._module_member(module, name)
         )
 
     def _module_member(self, module: Module, name: str) -> Value | None:
@@ -271,10 +300,9 @@ class Program:
 
     def mro(self, cls: Class) -> list[Class | str]:
         """The class and its ancestors, nearest first; those outside the project by name."""
-        known = cls.memo.get("mro")
-        if known is not None:
-            return known  # type: ignore[no-any-return]
-        cls.memo["mro"] = order = [cls]
+        return self._once(cls.memo, "mro", lambda: self._mro(cls)) or [cls]
+
+    def _mro(self, cls: Class) -> Any:
         linear: list[Class | str] = [cls]
         for base in cls.bases:
             value = self.base(cls, base)
@@ -284,8 +312,6 @@ class Program:
                 linear.extend(each for each in self.mro(value[1]) if each not in linear)
             elif value[0] == "ext" and value[1] not in linear:
                 linear.append(value[1])
-        order[:] = linear  # type: ignore[assignment]
-        cls.memo["mro"] = linear
         return linear
 
     def base(self, cls: Class, ref: Ref) -> Value | None:
@@ -359,8 +385,8 @@ class Program:
         """What call number `index` of `function` calls."""
         key = ("c", index)
         known = function.memo.get(key)
-        if known is not None and known is not _BUSY:
-            return known  # type: ignore[no-any-return]
+        if known.__class__ is tuple and not self._depth:  # the usual case, in a hurry
+            return known[0]  # type: ignore[no-any-return]
         return self._once(  # type: ignore[no-any-return]
             function.memo, key, lambda: self._callee(function, index)
         )
@@ -497,15 +523,10 @@ class Program:
 
     def decorator_names(self, function: Function) -> tuple[str, ...]:
         """Dotted names of the decorators that come from outside the project, or as written."""
-        known = function.memo.get("dec")
-        if known is not None:
-            return known  # type: ignore[no-any-return]
-        names = []
-        function.memo["dec"] = ()
-        for ref in function.decorators:
-            names.append(self.decorator_name(function, ref))
-        found = function.memo["dec"] = tuple(names)
-        return found
+        return self._once(function.memo, "dec", lambda: self._decorator_names(function)) or ()
+
+    def _decorator_names(self, function: Function) -> tuple[str, ...]:
+        return tuple([self.decorator_name(function, ref) for ref in function.decorators])
 
     def decorator_name(self, function: Function, ref: Ref) -> str:
         scope = function.scope

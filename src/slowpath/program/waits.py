@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from slowpath.program.calls import POSSIBLE, Calls
 from slowpath.program.model import Call, Function
 
-_IO_DEPTH = 12
+_NOTHING: frozenset[str] = frozenset()
 
 # Awaited methods of these names are a query whatever they are called on.
 _QUERY_NAMES = frozenset(
@@ -28,50 +30,126 @@ _WIRE = re.compile(
 _HTTP_VERBS = frozenset("get post put patch delete head options request stream".split())
 
 
+class _Local(NamedTuple):
+    """What one function adds to what is waited for, before anything beneath it is looked at.
+
+    Attributes:
+        own: what its own calls are known to wait for.
+        targets: functions whose waiting is its own.
+        doubtful: (functions, kind): that kind is waited for if none of the functions waits for
+            anything; the name of the call says so, or it awaits what it was given.
+    """
+
+    own: frozenset[str]
+    targets: tuple[Function, ...]
+    doubtful: tuple[tuple[tuple[Function, ...], str], ...]
+
+
 @dataclass
 class Waits(Calls):
     """The calls of the project, and what they wait for."""
 
     _io: dict[Function, frozenset[str]] = field(default_factory=dict)
+    _sure: dict[Function, frozenset[str]] = field(default_factory=dict)
+    _local: dict[Function, _Local] = field(default_factory=dict)
 
-    def io(self, function: Function, depth: int = 0) -> frozenset[str]:
+    def io(self, function: Function) -> frozenset[str]:
         """What a call of this function waits for, anywhere beneath: "db", "net", "unknown"."""
-        known = self._io.get(function)
-        if known is not None:
-            return known
-        self._io[function] = frozenset()
-        found: set[str] = set()
-        if depth < _IO_DEPTH:
-            for index, _ in enumerate(function.body.calls):
-                found |= self.call_io(function, index, depth + 1)
-                if {"db", "net"} <= found:
-                    break
-            if not found and function.awaits and not any(c.awaited for c in function.body.calls):
-                found.add("unknown")  # it awaits what it was given
-        result = self._io[function] = frozenset(found)
-        return result
+        if function not in self._io:
+            self._find_io(function)
+        return self._io[function]
 
-    def call_io(self, function: Function, index: int, depth: int = 0) -> frozenset[str]:
+    def call_io(self, function: Function, index: int) -> frozenset[str]:
         """What one call waits for."""
+        own, targets, kind = self._of_call(function, index)
+        found = own.union(*[self.io(each) for each in targets])
+        if kind and not own and not any(self._sure[each] for each in targets):
+            found |= {kind}
+        return found
+
+    def _find_io(self, function: Function) -> None:
+        """Work it out for a function and all beneath it, circles and all.
+
+        First what is sure is handed up until nothing changes, then what is doubtful because
+        nothing sure was found: so neither hangs on where one begins.
+        """
+        todo = [function]
+        region: list[Function] = []
+        callers: dict[Function, list[Function]] = defaultdict(list)
+        while todo:
+            each = todo.pop()
+            if each in self._sure:
+                continue
+            region.append(each)
+            self._sure[each] = frozenset()
+            local = self._local_of(each)
+            for target in local.targets:
+                callers[target].append(each)
+            todo.extend(local.targets)
+        self._hand_up(region, callers, self._sure, {e: self._local[e].own for e in region})
+        own = {}
+        for each in region:
+            local = self._local[each]
+            own[each] = local.own.union(
+                kind for targets, kind in local.doubtful if not any(map(self._sure.get, targets))
+            )
+        self._hand_up(region, callers, self._io, own)
+
+    def _hand_up(
+        self,
+        region: list[Function],
+        callers: dict[Function, list[Function]],
+        found: dict[Function, frozenset[str]],
+        own: dict[Function, frozenset[str]],
+    ) -> None:
+        for each in region:
+            beneath = (found.get(target, _NOTHING) for target in self._local[each].targets)
+            found[each] = own[each].union(*beneath)
+        todo = list(region)
+        while todo:
+            each = todo.pop()
+            for caller in callers[each]:
+                if not found[each] <= found[caller]:
+                    found[caller] |= found[each]
+                    todo.append(caller)
+
+    def _local_of(self, function: Function) -> _Local:
+        known = self._local.get(function)
+        if known is None:
+            known = self._local[function] = self._locally(function)
+        return known
+
+    def _locally(self, function: Function) -> _Local:
         found: set[str] = set()
+        beneath: dict[Function, None] = {}
+        doubtful = []
+        for index, _ in enumerate(function.body.calls):
+            own, targets, kind = self._of_call(function, index)
+            found |= own
+            beneath.update(dict.fromkeys(targets))
+            if kind and not own:
+                doubtful.append((targets, kind))
+        if function.awaits and not found and not any(c.awaited for c in function.body.calls):
+            doubtful.append((tuple(beneath), "unknown"))  # it awaits what it was given
+        return _Local(frozenset(found), tuple(beneath), tuple(doubtful))
+
+    def _of_call(
+        self, function: Function, index: int
+    ) -> tuple[frozenset[str], tuple[Function, ...], str]:
+        """What a call waits for by itself, what it leads to, and what its name speaks of."""
+        found: set[str] = set()
+        targets = []
         call = function.body.calls[index]
-        for edge in self.edges_at(function, index):
+        edges = self.edges_at(function, index)
+        for edge in edges:
             if edge.primitive is not None and edge.primitive.effect in ("db", "net"):
                 found.add(edge.primitive.effect)
             elif edge.target is not None:
                 if edge.confidence > POSSIBLE or edge.target.is_async:
-                    found |= self.io(edge.target, depth)
+                    targets.append(edge.target)
             elif call.awaited:
                 found |= self._external_io(edge.dotted)
-        if not found and call.awaited:
-            name = call.name
-            if (name in _QUERY_NAMES and (call.args or call.kwargs)) or _gets_entity(call):
-                found.add("db")
-            elif (name in _HTTP_VERBS and _is_address(call)) or (
-                not self.edges_at(function, index) and _WIRE.match(name) and call.kwargs + call.args
-            ):
-                found.add("net")
-        return frozenset(found)
+        return frozenset(found), tuple(targets), _spoken(call, not edges) if call.awaited else ""
 
     def io_path(
         self, function: Function, index: int, depth: int = 8
@@ -99,6 +177,18 @@ class Waits(Calls):
         if _WIRE.match(name) and owner.endswith(("Client", "Api", "API", "SDK", "Service")):
             return frozenset({"net"})
         return frozenset()
+
+
+def _spoken(call: Call, alone: bool) -> str:
+    """What the name of an awaited call speaks of; `alone` if nothing is known of what it calls."""
+    name = call.name
+    if (name in _QUERY_NAMES and (call.args or call.kwargs)) or _gets_entity(call):
+        return "db"
+    if (name in _HTTP_VERBS and _is_address(call)) or (
+        alone and _WIRE.match(name) and call.kwargs + call.args
+    ):
+        return "net"
+    return ""
 
 
 def _gets_entity(call: Call) -> bool:

@@ -13,7 +13,7 @@ from slowpath.program.graph import CERTAIN, LIKELY, Graph
 from slowpath.program.model import Function
 
 # They give back something to call, so calling them early is right.
-_MAKERS = re.compile(r"^(partial|bind|wrap|make|create|build|get|copy_context|prepare|lambda)")
+_MAKERS = re.compile(r"^(partial|cast|bind|wrap|make|create|build|get|copy_context|prepare|lambda)")
 
 
 def scan(graph: Graph) -> Iterator[Finding]:

@@ -87,19 +87,25 @@ def _as_coroutine(body: Body, name: str) -> bool:
 
 
 def _gives_coroutine(graph: Graph, function: Function, edge: Edge) -> bool:
-    """Whether every function that the call may lead to gives a coroutine."""
-    for each in graph.edges_at(function, edge.site):
-        target = each.target
-        if target is None:
-            if not graph.program.knowledge.in_set("coroutine", each.dotted):
+    """Whether everything that is called there, as far as it is known, gives a coroutine."""
+    value = graph.program.callee(function, edge.site)
+    if value is None:
+        return False
+    for each in value[1] if value[0] == "alt" else (value,):
+        if each is None:
+            return False
+        if each[0] == "ext":
+            if not graph.program.knowledge.in_set("coroutine", each[1]):
                 return False
-        elif not target.is_async or target.is_generator or not _plain(graph, target):
+        elif each[0] not in ("fn", "meth") or not _plain(graph, each[1]):
             return False
     return True
 
 
 def _plain(graph: Graph, target: Function) -> bool:
     """Whether calling the function gives a coroutine, whatever its decorators do."""
+    if not target.is_async or target.is_generator:
+        return False
     return all(
         name.rpartition(".")[2] in _NEUTRAL for name in graph.program.decorator_names(target)
     )

@@ -48,6 +48,8 @@ def _lost(graph: Graph, function: Function, index: int) -> str:
     call = body.calls[index]
     if call.awaited or call.deferred:
         return ""
+    if call.name == "ensure_future" and call.args and call.args[0].__class__ is str:
+        return ""  # of a future that has a name, and so a keeper
     if call.discarded or _only_observed(body, index):
         return "the task is started and dropped; the loop alone does not keep it alive"
     position = body.stmt_of(index)
