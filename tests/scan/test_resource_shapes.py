@@ -268,6 +268,27 @@ GUILTY = {
 }
 
 CLEAN = {
+    "a stream that a background task closes": (
+        "session-leak",
+        """
+        import httpx
+        from starlette.background import BackgroundTask
+        from starlette.responses import StreamingResponse
+        async def f(client: httpx.AsyncClient, request):
+            answer = await client.send(request, stream=True)
+            done = BackgroundTask(answer.aclose)
+            return StreamingResponse(answer.aiter_raw(), background=done)
+        """,
+    ),
+    "a lock for each item": (
+        "n-plus-one",
+        """
+        async def f(self, orders):
+            for order in orders:
+                lock = await self.repo.get_order_lock(order.id)
+                lock.release()
+        """,
+    ),
     "a client that is kept": (
         "client-per-request",
         """

@@ -34,7 +34,8 @@ def off_duty(path: str) -> bool:
         or name.endswith("_test.py")
         or name in ("conftest.py", "setup.py", "cli.py", "__main__.py", "pytest_plugin.py")
         or any(p in ("tests", "test", "testing", "examples", "example", "docs", "benchmarks",
-                     "_testing", "docs_src", "scripts", "cli", "_cli") for p in parts[:-1])
+                     "_testing", "docs_src", "scripts", "cli", "_cli",
+                     "migrations", "alembic", "management") for p in parts[:-1])
     )  # fmt: skip
 
 

@@ -23,6 +23,12 @@ from slowpath.program.model import Function
 
 # A look-up over the network counts from so near.
 _NEAR = 4
+# Beyond so many calls a query is one of many things that may happen.
+_FAR = 7
+# What such a call gives, a process has at hand, after the first time at least.
+_OWN = re.compile(
+    r"(^|_)(lock|instance|logger|config|settings|client|session|pool|engine|factory)$"
+)
 # Names of what need not ask anybody.
 _DECIDES = re.compile(r"_*(resolve|validate|ensure|compute|calculate|populate|load)(_|$)")
 # Done once for a database, by whoever looks after it.
@@ -52,6 +58,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 continue  # a plain request for each item is a matter of order, not of number
             if "db" not in each.io and several_requests(calls, each.loop):
                 continue
+            if _OWN.search(call.name) or len(path) > _FAR:
+                lookup = False
             if _ONCE.match(function.name) or _raised(function, each.site):
                 lookup = False
             if "db" not in each.io and (len(path) > _NEAR or _DECIDES.match(call.name)):
@@ -103,6 +111,8 @@ def _in_threads(graph: Graph) -> Iterator[Finding]:
     for function in (*ways, *plain):
         for site, loop, hops in repeated_queries(graph, function):
             call = function.body.calls[site]
+            if _OWN.search(call.name):
+                continue
             finding = at_call(
                 graph, CAUSE, function, site,
                 f"{call.name}(...) runs a query for every item of the loop at line "

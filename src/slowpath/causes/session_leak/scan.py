@@ -103,6 +103,9 @@ def _goes_elsewhere(function: Function, name: str, line: int) -> bool:
     for call in function.body.calls:
         if call.name in _GIVES_BACK and name in call.args:
             continue
+        given = (*call.args, *(ref for _, ref in call.kwargs))
+        if any(f"{name}.{closer}" in given for closer in _CLOSERS):
+            return True  # whoever takes that closes it in the end, as a background task does
         if call.line > line - 1 and (
             name in call.args or any(value == name for _, value in call.kwargs)
         ):
