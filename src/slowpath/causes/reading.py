@@ -205,10 +205,15 @@ def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
 
 
 def _does_not_wait(reached: Reached) -> bool:
-    """A socket that its module sets not to block."""
+    """A socket that its module sets not to block, or one of datagrams, which asks nobody."""
     if not reached.primitive.name.startswith("socket.socket."):
         return False
-    module = reached.hops[-1][0].module
+    site = reached.hops[-1][0]
+    module = site.module
+    if reached.primitive.name.endswith(".connect") and site.mentions(
+        "SOCK_DGRAM", "socket.SOCK_DGRAM"
+    ):
+        return True
     return any(f.mentions("setblocking", "BlockingIOError") for f in module.functions.values())
 
 

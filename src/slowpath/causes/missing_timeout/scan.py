@@ -29,7 +29,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
         if not _imports(module):
             continue
         for function in (module.body, *module.functions.values()):
-            yield from _in(graph, function)
+            if function.qual or not function.mentions("__main__"):
+                yield from _in(graph, function)
 
 
 def _imports(module: Module) -> bool:
