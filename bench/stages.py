@@ -27,7 +27,7 @@ from slowpath.simulate.price import Figures, price
 
 FOLDER = Path(__file__).parent.parent / "lab" / "stages"
 UPSTREAM_MS = 40.0
-USERS = 10_000
+USERS = 25_000
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from slowpath.simulate.edits import (
     Overlapped,
     Rate,
     ReleasedMeanwhile,
+    Relieved,
     Replicas,
     Resized,
     Scaled,
@@ -262,3 +263,43 @@ def test_turns_of_the_loop_go_with_the_wait_that_is_left_out() -> None:
     left = [("LOOP", 1.0), ("WAIT", 5.0), ("YIELD", 0.0)]
     assert edited(Scaled(at(2), 0.0), *steps) == left
     assert edited(Cached(at(2), 1.0), *steps) == left
+
+
+def test_a_cached_call_takes_its_connection_and_what_is_computed_around_it_along() -> None:
+    http, connect = ACTIVITIES["http"], ACTIVITIES["connect"]
+    call = Step(Kind.LOOP, 10 * MS, http, 1, 2, 5)
+    handshake = Step(Kind.WAIT, 3 * MS, connect, 0, 2)
+    other = Step(Kind.LOOP, 10 * MS, http, 1, 2, 6)
+    edit = Cached(
+        Where(frozenset(((2, http, -1, 5),))),
+        hits=1.0,
+        around=0.2,
+        along=Where(frozenset(((2, connect, -1, -1),))),
+    )
+    steps = (work(5), call, handshake, call, work(5), other, handshake, other)
+    assert edited(edit, *steps) == [
+        ("LOOP", 3.0),
+        ("LOOP", 3.0),
+        ("LOOP", 10.0),
+        ("WAIT", 3.0),
+        ("LOOP", 10.0),
+    ]
+
+
+def test_a_relieved_wait_keeps_what_it_takes_alone() -> None:
+    edit = Relieved(at(2), {0: 2 * MS}, share=0.5)
+    assert edited(edit, wait(10, 2), wait(1, 2), wait(10, 3)) == [
+        ("WAIT", 6.0),
+        ("WAIT", 1.0),
+        ("WAIT", 10.0),
+    ]
+
+
+def test_a_join_leaves_none_of_the_statements_that_it_brings_along() -> None:
+    parent = Step(Kind.WAIT, 3 * MS, SQL, 0, 1)
+    each = (wait(2, 2, SQL), work(0.5))
+    edit = Merged(at(2), frozenset((SQL,)), row_ns=0.1 * MS, row_cpu_ns=0.01 * MS, into_parent=True)
+    result = edited(edit, work(1), parent, work(1), *(each * 10), work(1))
+    assert [ms for kind, ms in result if kind == "WAIT"] == [pytest.approx(3 + 10 * 0.1)]
+    # Ten rows, and the parent's work; what comes after the last statement may be its own.
+    assert sum(ms for kind, ms in result if kind == "LOOP") == pytest.approx(1 + 1 + 0.1 + 0.5 + 1)

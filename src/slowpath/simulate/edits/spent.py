@@ -170,11 +170,13 @@ class Cached:
         hits: how many of all calls, 0 to 1; dealt out evenly.
         around: what the caller computes right before and after a call on account of it, as a
             share of what the call itself computes; it goes with it.
+        along: what is a part of a call if it comes amid it, such as the making of a connection.
     """
 
     where: Where
     hits: float
     around: float = 0.0
+    along: Where = Where(frozenset())
 
     def apply(self, workload: Workload) -> Workload:
         calls = 0
@@ -193,6 +195,7 @@ class Cached:
         for step, here in zip(steps, matched(steps, self.where), strict=True):
             if here and not inside:
                 gone = hit()
+            here = here or (inside and step in self.along)
             # Marks and turns of the loop part nothing.
             inside = here or (inside and step.kind not in TIMED)
             if gone and here and step.kind in ON_LOOP:
