@@ -77,3 +77,24 @@ def test_rows_are_asked_one_by_one_in(query: str, use: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(("query", "use"), CLEAN.values(), ids=CLEAN.keys())
 def test_nothing_is_asked_for_each_row_with(query: str, use: str, tmp_path: Path) -> None:
     assert found(tmp_path, query, use) == []
+
+
+HELPER = """
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+from .models import Order
+
+def orders_of(session: Session):
+    return session.scalars(select(Order){options}).all()
+
+def route(session: Session):
+    return [len(order.items) for order in orders_of(session)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [("", [10]), (".options(selectinload(Order.items))", [])]
+)
+def test_rows_of_another_function(options: str, expected: list[int], tmp_path: Path) -> None:
+    route = HELPER.format(options=options)
+    assert lines(findings(tmp_path, "n-plus-one", app__models=MODELS, app__main=route)) == expected

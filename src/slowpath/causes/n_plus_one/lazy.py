@@ -28,10 +28,12 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
     Plain functions count too: a thread waits for each of the queries just the same.
 
     Left alone: a function that names a loader option, a relationship that is loaded otherwise by
-    its own definition, and rows whose query is not seen here.
+    its own definition, and rows whose query is seen neither here nor in the function that gives
+    them.
     """
+    names = _relations(graph)
     for function in graph.program.functions():
-        if not function.mentions(*_QUERIES) or function.mentions(*_LOADERS):
+        if not names or not _touches(function, names) or function.mentions(*_LOADERS):
             continue
         body = function.body
         told = set()
@@ -58,6 +60,32 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
                             f"loop at line {block.line}; load it with selectinload()",
                             culprit=f"{model.name}.{attr}",
                         )  # fmt: skip
+
+
+def _relations(graph: Graph) -> tuple[str, ...]:
+    """Names of relationships, of any model."""
+    return tuple(
+        {
+            name
+            for module in graph.program.files
+            for cls in module.classes.values()
+            for name in cls.attrs
+            if _is_lazy(graph, cls, name)
+        }
+    )
+
+
+def _touches(function: Function, names: tuple[str, ...]) -> bool:
+    """Whether the function reads an attribute of one of these names."""
+    return any(
+        "." in read and not _parts(read).isdisjoint(names)
+        for stmt in function.body.stmts
+        for read in stmt.reads
+    )
+
+
+def _parts(read: str) -> set[str]:
+    return set(read.split(".")[1:])
 
 
 def _turn(body: Body, loop: int) -> Iterator[Stmt]:
@@ -88,6 +116,15 @@ def _rows_of(graph: Graph, function: Function, ref: Ref, depth: int = _DEEPEST) 
         # Several columns or entities give tuples.
         value = graph.program.value(function, call.args[0]) if len(call.args) == 1 else None
         return value[1] if value is not None and value[0] == "cls" else None
+    for edge in graph.edges_at(function, ref):
+        target = edge.target
+        # Whoever gives the rows may have loaded what they refer to.
+        if target is not None and not target.mentions(*_LOADERS):
+            for stmt in target.body.stmts:
+                if stmt.kind == "r":
+                    model = _rows_of(graph, target, stmt.value, depth - 1)
+                    if model is not None:
+                        return model
     inner = call.func[1] if isinstance(call.func, tuple) and call.func[0] == "." else call.func
     for each in (*call.args[:1], inner):
         model = _rows_of(graph, function, each, depth - 1)
