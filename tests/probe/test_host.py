@@ -37,7 +37,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/inner/acme/deep/bob", {}),
     ("GET", "/nowhere", {}),
     ("GET", "/work", {}),
-    ("GET", "/work/sync", {}),
+    ("GET", "/plain/sync", {}),
 ]
 
 
@@ -62,7 +62,7 @@ def app() -> FastAPI:
         gc.collect()
         return [gathered, in_thread, with_anyio]
 
-    @full.get("/work/sync")
+    @full.get("/plain/sync")
     def work_sync() -> dict[str, int]:
         time.sleep(0.0001)
         return {"done": gc.collect() * 0}

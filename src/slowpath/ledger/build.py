@@ -16,8 +16,8 @@ from slowpath.ledger.path import Paths, Range, resolve_all
 from slowpath.ledger.rows import ACT, Hold, Ints, Registry, RowList, Rows, distinct, spread
 from slowpath.ledger.timeline import Timelines
 from slowpath.ledger.work import samples_by_slice
-from slowpath.probe.wire import SPAN_KINDS
 from slowpath.recording import Recording
+from slowpath.recording.model import SPAN_KINDS
 
 Progress = Callable[[float], None]
 

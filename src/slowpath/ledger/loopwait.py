@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from slowpath.ledger.model import ACTIVITIES, Mode
 from slowpath.ledger.rows import UNKNOWN_WAIT, Hold, Ints, Registry, Rows, distinct, groups
-from slowpath.probe.wire import SPAN_KINDS
+from slowpath.recording.model import SPAN_KINDS
 
 #: Slices at most so far apart belong to one busy period. Between them the loop works too (it
 #: polls, reads sockets, parses requests and rows, runs plain callbacks), which no slice tells. On

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from slowpath.probe.wire import SPAN_KINDS
 from slowpath.recording import Recording, Request
+from slowpath.recording.model import SPAN_KINDS
 
 Rows = npt.NDArray[np.void]
 
@@ -83,10 +83,6 @@ class Endpoint:
     def name(self) -> str:
         """Method and route, as a person reads it."""
         return f"{self.method} {self.route}"
-
-    def percentile_ms(self, q: float) -> float:
-        """Return the latency percentile `q` (0 to 100) in ms."""
-        return float(np.percentile(self.latency_ns, q)) / 1e6 if len(self.latency_ns) else 0.0
 
 
 @dataclass(frozen=True)

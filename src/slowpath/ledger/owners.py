@@ -7,8 +7,8 @@ import re
 import numpy as np
 
 from slowpath.ledger.rows import Ints
-from slowpath.probe.wire import SPAN_KINDS
 from slowpath.recording import Recording
+from slowpath.recording.model import SPAN_KINDS
 
 _THREAD = SPAN_KINDS["thread"]
 _STANDARD = re.compile(r"[/\\]lib[/\\]python3\.\d+t?[/\\]")

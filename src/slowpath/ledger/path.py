@@ -13,7 +13,7 @@ from itertools import accumulate
 from slowpath.ledger.loopwait import LOOP_WAIT, Loops
 from slowpath.ledger.model import ACTIVITIES, Mode
 from slowpath.ledger.rows import ACT, Act, Registry, RowList, Rows
-from slowpath.probe.wire import SPAN_KINDS
+from slowpath.recording.model import SPAN_KINDS
 
 #: A task goes on right after the child that it waited for, or when the loop has come to it: in
 #: the time between, slices hold the loop for at least this share.

@@ -17,8 +17,7 @@ import duckdb
 import numpy as np
 
 from slowpath.ledger import ACTIVITY_NAMES, Ledger, Mode
-from slowpath.probe.wire import SpanFlag
-from slowpath.recording.model import ClientCall, Recording, Request, Rows
+from slowpath.recording.model import ClientCall, Recording, Request, Rows, SpanFlag
 
 #: Names follow OpenTelemetry's semantic conventions where one exists, with `_` for `.`.
 COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -56,8 +55,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "resource_id": "text that tells what was used",
         "start_ns": "",
         "end_ns": "",
-        "a": "see slowpath.probe.wire.SPAN_FIELDS; -1: unknown",
-        "b": "see slowpath.probe.wire.SPAN_FIELDS; -1: unknown",
+        "a": "see slowpath.recording.model.SPAN_FIELDS; -1: unknown",
+        "b": "see slowpath.recording.model.SPAN_FIELDS; -1: unknown",
     },
     "slices": {
         "thread_id": "process << 16 | thread",

@@ -6,8 +6,8 @@ from slowpath.ledger.loopwait import LOOP_WAIT
 from slowpath.ledger.model import ACTIVITIES, Mode
 from slowpath.ledger.rows import UNKNOWN_WAIT, ActRow, Hold, Registry
 from slowpath.ledger.work import IO, LONG_NS, Piece, Samples, judge, share
-from slowpath.probe.wire import SPAN_KINDS, SpanFlag
 from slowpath.recording import Recording
+from slowpath.recording.model import SPAN_KINDS, SpanFlag
 
 #: A gap this short that no span explains is scheduling (`sleep(0)`, a queue that had an item);
 #: a longer one should have been explained by the probe.

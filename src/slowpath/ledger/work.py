@@ -10,8 +10,8 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from slowpath.ledger.model import Mode
-from slowpath.probe.wire import SPAN_KINDS
 from slowpath.recording import Recording
+from slowpath.recording.model import SPAN_KINDS
 
 #: Slices from this length have CPU bounds; below it the wall time says enough.
 LONG_NS = 1_000_000

@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+# What the numbers in a span mean; the rest of the wire's format is this package's own affair.
+from slowpath.probe.wire import SPAN_FIELDS as SPAN_FIELDS
+from slowpath.probe.wire import SPAN_KINDS as SPAN_KINDS
+from slowpath.probe.wire import SpanFlag as SpanFlag
+
 Rows = npt.NDArray[np.void]
 
 #: One row a span. `thread` is `process << 16 | thread`; `resource` numbers a text; what `a` and
-#: `b` mean is told by `slowpath.probe.wire.SPAN_FIELDS`.
+#: `b` mean is told by `SPAN_FIELDS`.
 SPAN = np.dtype(
     [
         ("kind", "u1"),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
 from slowpath.ledger.rows import Rows
-from slowpath.probe.wire import SpanFlag
+from slowpath.recording.model import SpanFlag
 from slowpath.simulate.contention import (
     Stays,
     fitted_capacity,
@@ -54,7 +54,6 @@ ON_LOOP_MODES = (Mode.CPU, Mode.BLOCKED, Mode.GIL)
 GC = ACTIVITIES["gc"]
 POOL_WAIT = ACTIVITIES["pool_wait"]
 LOOP_WAIT = ACTIVITIES["loop_wait"]
-CONNECT = ACTIVITIES["connect"]
 #: Waits whose reason is another task of the same request; beside the path they say nothing.
 VAGUE = frozenset(
     ACTIVITIES[name]

@@ -24,7 +24,7 @@ from slowpath.causes.evidence import (
 )
 from slowpath.ledger import Ledger, Mode
 from slowpath.ledger.model import ACTIVITY_NAMES
-from slowpath.probe.wire import SpanFlag
+from slowpath.recording.model import SpanFlag
 
 #: What is I/O by its nature: a span of it that never let go of the thread has blocked.
 IO = ("sql", "fetch", "transaction", "http", "cache", "sleep", "pool_wait", "lock_wait")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
 from slowpath.ledger.model import Rows
-from slowpath.probe.wire import SPAN_KINDS
 from slowpath.recording import Recording
+from slowpath.recording.model import SPAN_KINDS
 from slowpath.report.figures import failed, round_ms
 from slowpath.report.html.grid import Grid, Ints
 from slowpath.report.html.model import Calls, Cells, Culprits, Flat

@@ -9,8 +9,8 @@ import numpy as np
 
 from slowpath.ledger import Ledger
 from slowpath.ledger.model import Rows
-from slowpath.probe.wire import SPAN_KINDS
 from slowpath.recording import Recording
+from slowpath.recording.model import SPAN_KINDS
 from slowpath.report.html.grid import Floats, Grid
 from slowpath.report.html.model import Flat, Pool, Resources
 from slowpath.report.html.names import Names
