@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from slowpath.ledger import ACTIVITIES, Ledger, build
-from slowpath.simulate.edits import Edit, OneOf, Resized, Scaled
+from slowpath.simulate import many
+from slowpath.simulate.edits import Edit, OneOf, Resized, Scaled, Users, apply
+from slowpath.simulate.observe import observe
 from slowpath.simulate.price import Figures, Prices, price
 from slowpath.simulate.workload import Where
 from tests.ledger.builder import Builder, ns
@@ -162,3 +164,20 @@ def test_progress_ends_at_the_end() -> None:
     price(ledger, (Resized("pool", 8),), measured, told.append)
     assert told == sorted(told)
     assert 0 < told[0] <= told[-1] <= 1
+
+
+def test_sets_that_share_their_first_edits_are_made_as_if_alone() -> None:
+    workload = observe(recorded()[0])
+    [pool] = [pool.name for pool in workload.pools if pool.kind == "connections"]
+    more, fewer, users = Resized(pool, 9), Resized(pool, 2), Users(3)
+    many._prepare(workload)
+    for edits in (
+        (),
+        (more,),
+        (more, users),
+        (more, fewer),
+        (fewer, users),
+        (users,),
+        (more, users),
+    ):
+        assert many._changed(edits) == apply(workload, edits)
