@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 from slowpath.causes import catalogue
 from slowpath.causes.base import Cause, Finding
@@ -88,27 +89,41 @@ def _untold(done: float, total: float) -> None:
 
 
 def _analyse(program: Program, causes: Mapping[str, Cause], tell: Progress) -> list[Finding]:
-    """Ask the causes; of what several say of one place and way, the first is kept."""
+    """Ask the causes, file by file; of what several say of one place and way, the first is kept."""
     enabled, limit = gc.isenabled(), sys.getrecursionlimit()
     gc.disable()
     sys.setrecursionlimit(max(limit, _RECURSION))
     try:
         graph = Graph(program)
-        found: dict[tuple[str, str, int, str, str], Finding] = {}
-        for number, cause in enumerate(causes.values()):
-            tell(_READING + (1 - _READING) * number / len(causes), 1)
-            part = cause.part("scan")
-            assert part is not None
-            for finding in part.scan(graph):
-                top = finding.chain[0] if finding.chain else None
-                way = f"{top.path}:{top.line}" if top is not None else ""
-                key = (cause.slug, finding.path, finding.line, finding.culprit, way)
-                found.setdefault(key, finding)
+        found: dict[str, list[Finding]] = {slug: [] for slug in causes}
+        for number, module in enumerate(program.files):
+            tell(_READING + (1 - _READING) * number / len(program.files), 1)
+            graph.focus = (module,)
+            for slug, cause in causes.items():
+                found[slug] += _part(cause).scan(graph)
     finally:
         sys.setrecursionlimit(limit)
         if enabled:
             gc.enable()
-    return sorted(found.values(), key=_order)
+    return _settled(found, causes)
+
+
+def _part(cause: Cause) -> ModuleType:
+    part = cause.part("scan")
+    assert part is not None
+    return part
+
+
+def _settled(found: Mapping[str, list[Finding]], causes: Mapping[str, Cause]) -> list[Finding]:
+    kept: dict[tuple[str, str, int, str, str], Finding] = {}
+    for slug, cause in causes.items():
+        settle = getattr(_part(cause), "settle", None)
+        for finding in settle(found[slug]) if settle is not None else found[slug]:
+            top = finding.chain[0] if finding.chain else None
+            way = f"{top.path}:{top.line}" if top is not None else ""
+            key = (slug, finding.path, finding.line, finding.culprit, way)
+            kept.setdefault(key, finding)
+    return sorted(kept.values(), key=_order)
 
 
 def _result(tree: Tree, findings: list[Finding]) -> Scan:

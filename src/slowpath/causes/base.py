@@ -4,6 +4,11 @@ A cause is a package with a `CAUSE` in its `__init__`, and any of the parts `sca
 `scan(program)`), `detect.py` (function `detect(ledger)`), `edit.py` (function
 `edit(finding, ledger)`) and `cause.md`; a small one may be a single module. Parts are loaded when
 used.
+
+`scan` is asked of each file by itself, in one of several processes: it goes through the project
+by `Graph.functions`, `files`, `on_loop`, `reached` and their like, and looks up what it wants to
+know of all files in an index (`Graph.anywhere`, `Program.index`). What depends on the findings of
+other files is decided afterwards, by a function `settle(findings)` beside it.
 """
 
 from __future__ import annotations
@@ -109,6 +114,8 @@ class Finding:
         claims: the rows of `Ledger.root` that it explains, as a mask; see `causes.settle`.
         pattern: it stands although little was charged to it in this run: the pattern itself
             limits what the service can bear.
+        rank: of several ways to one line those of the lowest rank are shown (scan).
+        twin: the async method that does the same, where that is what is wrong (scan).
     """
 
     cause: Cause
@@ -126,6 +133,8 @@ class Finding:
     seen_by: tuple[str, ...] = ("run",)
     claims: Mask | None = field(default=None, repr=False, compare=False)
     pattern: bool = False
+    rank: int = 0
+    twin: str = ""
 
 
 def detect(cause: Cause, ledger: Ledger) -> Iterable[Finding]:

@@ -38,28 +38,63 @@ def made_per_request(graph: Graph, cause: Cause, table: str, what: str) -> Itera
     Left out: what is kept (in an attribute, a global, a cache) or handed to a caller who keeps
     it; start-up work; module level.
     """
-    makers: dict[Function, tuple[int, str]] = {}
-    reached = [each for each in graph.reached() if each.qual and not _runs_once(graph, each)]
-    for function in reached:
+    for function in graph.reached():
+        if not function.qual or _runs_once(graph, function):
+            continue
         for site, dotted in _made(graph, function, table):
-            if _kept(function, site) or _given_to_own(graph, function, site):
-                if _returned(function, site):
-                    makers.setdefault(function, (site, dotted))
+            if not _kept(function, site) and not _given_to_own(graph, function, site):
+                yield at_call(
+                    graph, cause, function, site,
+                    f"{dotted} makes {what} each time {function.label} runs",
+                    culprit=dotted,
+                    confidence=LIKELY,
+                )  # fmt: skip
+        for edge in graph.edges(function):
+            target = edge.target
+            if target is None or edge.confidence == POSSIBLE or target is function:
                 continue
-            yield at_call(
-                graph, cause, function, site,
-                f"{dotted} makes {what} each time {function.label} runs",
-                culprit=dotted,
-                confidence=LIKELY,
-            )  # fmt: skip
-    for maker, user in _users(graph, reached, makers):
-        site, dotted = makers[maker]
-        yield at_call(
-            graph, cause, maker, site,
-            f"{dotted} makes {what} each time {user.label} calls {maker.label}",
-            culprit=dotted,
-            confidence=LIKELY,
-        )  # fmt: skip
+            given = None if _kept(function, edge.site) else _given(graph, target, table)
+            if given is not None:
+                maker, site, dotted = given
+                yield at_call(
+                    graph, cause, maker, site,
+                    f"{dotted} makes {what} each time {function.label} calls {maker.label}",
+                    culprit=dotted,
+                    confidence=LIKELY,
+                )  # fmt: skip
+
+
+def _given(
+    graph: Graph, function: Function, table: str, depth: int = _WRAPPED
+) -> tuple[Function, int, str] | None:
+    """(maker, call, name) of what a function makes for its caller, itself or by another one."""
+    key = ("given", table, depth)
+    found: tuple[Function, int, str] | None = graph.program.remember(
+        function, key, lambda: _give(graph, function, table, depth)
+    )
+    return found
+
+
+def _give(
+    graph: Graph, function: Function, table: str, depth: int
+) -> tuple[Function, int, str] | None:
+    if not depth or not function.qual or not graph.is_reached(function):
+        return None
+    if _runs_once(graph, function):
+        return None
+    for site, dotted in _made(graph, function, table):
+        kept = _kept(function, site) or _given_to_own(graph, function, site)
+        if kept and _returned(function, site):
+            return function, site, dotted
+    for edge in graph.edges(function):
+        target = edge.target
+        if target is None or edge.confidence == POSSIBLE or target is function:
+            continue
+        if _kept(function, edge.site) and _returned(function, edge.site):
+            given = _given(graph, target, table, depth - 1)
+            if given is not None:
+                return given
+    return None
 
 
 def _made(graph: Graph, function: Function, table: str) -> Iterator[tuple[int, str]]:
@@ -104,29 +139,6 @@ def _own_client(graph: Graph, cls: Class, table: str) -> str:
             if target is not None and target[0] == "ext" and known.in_set(table, target[1]):
                 return str(target[1])
     return ""
-
-
-def _users(
-    graph: Graph, reached: list[Function], makers: dict[Function, tuple[int, str]]
-) -> list[tuple[Function, Function]]:
-    """(maker, function) where a function drops what a maker gave it; each maker once."""
-    found: dict[Function, Function] = {}
-    origin = {maker: maker for maker in makers}
-    for _ in range(_WRAPPED):
-        passing: dict[Function, Function] = {}
-        for function in reached:
-            for edge in graph.edges(function):
-                maker = origin.get(edge.target) if edge.target is not None else None
-                if maker is None or edge.confidence == POSSIBLE or function is edge.target:
-                    continue
-                if not _kept(function, edge.site):
-                    found.setdefault(maker, function)
-                elif _returned(function, edge.site) and function not in origin:
-                    passing[function] = maker
-        if not passing:
-            break
-        origin.update(passing)
-    return list(found.items())
 
 
 def _runs_once(graph: Graph, function: Function) -> bool:

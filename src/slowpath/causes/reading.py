@@ -109,6 +109,7 @@ def at_call(
     culprit: str = "",
     confidence: int = LIKELY,
     below: Hops = (),
+    twin: str = "",
 ) -> Finding:
     """A finding at call number `index` of a function on the loop.
 
@@ -126,7 +127,9 @@ def at_call(
         confidence=confidence,
         hops=((function, index),),
     )
-    return replace(found, chain=(*found.chain, *map(hop, below))) if below else found
+    if below or twin:
+        found = replace(found, chain=(*found.chain, *map(hop, below)), twin=twin)
+    return found
 
 
 def only_looked_into(body: Body, name: str, bound: Stmt) -> bool:
@@ -155,38 +158,41 @@ def reaching(graph: Graph, cause: Cause, effects: frozenset[str]) -> Iterator[Fi
     """Calls of primitives with one of these effects that the loop makes, near or far.
 
     The finding stands at the last line that is the project's own; its chain says how the loop
-    comes there. Of many ways to one line the few shortest are given.
+    comes there. Of many ways to one line `few_ways` leaves the shortest.
     """
+    for top in graph.on_loop():
+        for each in graph.blocking(top):
+            if each.primitive.effect not in effects:
+                continue
+            own = graph.own(each.hops)
+            if excused(graph, own, each.primitive.name):
+                continue
+            site, index = own[-1]
+            call = site.body.calls[index]
+            found = at(
+                graph,
+                cause,
+                site,
+                call.line,
+                _sentence(top, each),
+                end_line=call.end_line,
+                culprit=each.primitive.name,
+                confidence=_confidence(graph, top, each),
+                hops=own,
+                top=top,
+            )
+            yield replace(found, rank=len(each.hops))
+
+
+def few_ways(findings: list[Finding]) -> Iterator[Finding]:
+    """Of many ways to one line the few shortest."""
     ways: Counter[tuple[str, int]] = Counter()
-    found = [
-        (function, each)
-        for function in graph.on_loop()
-        for each in graph.blocking(function)
-        if each.primitive.effect in effects
-    ]
-    found.sort(key=lambda pair: len(pair[1].hops))
-    for top, each in found:
-        own = graph.own(each.hops)
-        if excused(graph, own, each.primitive.name):
-            continue
-        site, index = own[-1]
-        call = site.body.calls[index]
-        key = (site.path, call.line)
-        if ways[key] >= _WAYS_SHOWN:
-            continue
-        ways[key] += 1
-        yield at(
-            graph,
-            cause,
-            site,
-            call.line,
-            _sentence(top, each),
-            end_line=call.end_line,
-            culprit=each.primitive.name,
-            confidence=_confidence(graph, top, each),
-            hops=own,
-            top=top,
-        )
+    for found in sorted(findings, key=lambda each: each.rank):
+        if found.rank:
+            ways[found.path, found.line] += 1
+            if ways[found.path, found.line] > _WAYS_SHOWN:
+                continue
+        yield found
 
 
 def _confidence(graph: Graph, top: Function, reached: Reached) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from slowpath.program.extract import Ref
-from slowpath.program.model import Call, Class, Function
+from slowpath.program.model import Call, Class, Function, Module
 from slowpath.program.resolve import Program
 from slowpath.program.values import Value
 
@@ -32,12 +32,13 @@ _CALLED_BY_LOOP = {
 }
 
 
-def find_entries(program: Program) -> dict[Function, str]:
-    """Every entry with its kind: route, websocket, dependency, middleware, lifespan, exception
-    handler, tool, resolver or callback. Coroutine functions that nothing here names are not listed.
+def find_entries(program: Program, files: Iterable[Module]) -> dict[Function, str]:
+    """Every entry that these files speak of, with its kind: route, websocket, dependency,
+    middleware, lifespan, exception handler, tool, resolver or callback. Coroutine functions that
+    nothing here names are not listed.
     """
     found: dict[Function, str] = {}
-    for module in program.files:
+    for module in files:
         for function in module.functions.values():
             if function.decorators:
                 kind = _decorated(program, function)
@@ -46,18 +47,18 @@ def find_entries(program: Program) -> dict[Function, str]:
         for cls in module.classes.values():
             if cls.bases:
                 found.update(_view(program, cls))
-    for function in _called_by_loop(program):
+    for function in _called_by_loop(program, files):
         found.setdefault(function, "callback")
-    for function, kind in _registered(program):
+    for function, kind in _registered(program, files):
         if function.is_async:
             found.setdefault(function, kind)
     _add_dependencies(program, found)
     return found
 
 
-def threaded_routes(program: Program) -> Iterator[Function]:
+def threaded_routes(program: Program, files: Iterable[Module]) -> Iterator[Function]:
     """Plain functions that a framework runs in a thread for each request."""
-    for module in program.files:
+    for module in files:
         for function in module.functions.values():
             if (
                 function.decorators
@@ -183,7 +184,7 @@ def _view(program: Program, cls: Class) -> Iterator[tuple[Function, str]]:
                 yield method, "callback"
 
 
-def _registered(program: Program) -> Iterator[tuple[Function, str]]:
+def _registered(program: Program, files: Iterable[Module]) -> Iterator[tuple[Function, str]]:
     """Handlers passed to a call: `add_api_route("/", f)`, `Route("/", f)`, `lifespan=f`."""
     kinds = {
         "add_api_route": "route",
@@ -199,7 +200,7 @@ def _registered(program: Program) -> Iterator[tuple[Function, str]]:
         "add_put": "route",
         "add_delete": "route",
     }
-    for module in program.files:
+    for module in files:
         text = module.body
         for function in (text, *module.functions.values()):
             if function is not text and not function.mentions(*kinds, "lifespan"):
@@ -214,9 +215,9 @@ def _registered(program: Program) -> Iterator[tuple[Function, str]]:
                     yield from _function_of(program, function, lifespan, "lifespan")
 
 
-def _called_by_loop(program: Program) -> Iterator[Function]:
+def _called_by_loop(program: Program, files: Iterable[Module]) -> Iterator[Function]:
     """Plain functions that the loop itself is told to call."""
-    for module in program.files:
+    for module in files:
         for function in (module.body, *module.functions.values()):
             if not function.mentions(*_CALLED_BY_LOOP):
                 continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from slowpath.program import extract
 from slowpath.program.calls import CERTAIN, COMMON, CONFIDENCE, LIKELY, POSSIBLE, Edge
-from slowpath.program.entries import find_entries
-from slowpath.program.model import Call, Function
+from slowpath.program.entries import find_entries, threaded_routes
+from slowpath.program.index import Pair
+from slowpath.program.model import Call, Function, Module
 from slowpath.program.nearest import Reached, find_nearest
 from slowpath.program.waits import Waits
 
@@ -45,18 +47,49 @@ class Way:
     hops: tuple[tuple[Function, int], ...] = ()
 
 
+#: How the loop comes to a function: a call of another one, or the kind of entry that it is.
+Origin = tuple[Function, int] | str
+
+
 @dataclass
 class Graph(Waits):
-    """The call graph; what is asked of it is worked out once and kept."""
+    """The call graph; what is asked of it is worked out once and kept.
+
+    Causes go through the project by `functions`, `files`, `on_loop`, `reached`, `served`,
+    `in_threads` and `entry_functions`, so that they can be asked of some files alone; what they
+    want to know of all files they look up in an index.
+
+    Attributes:
+        entries: what frameworks run on the loop, with its kind, in the order of the files.
+        focus: the files that are gone through.
+    """
 
     entries: dict[Function, str] = field(default_factory=dict)
+    focus: Sequence[Module] = ()
     _blocking: dict[Function, tuple[Reached, ...]] = field(default_factory=dict)
-    _ways: dict[Function, Way] | None = None
-    _on_loop: list[Function] | None = None
-    _offloaded: dict[object, tuple[Function, int]] | None = None
+    _origins: dict[Function, Origin] | None = None
+    _threads: dict[Function, Origin] | None = None
 
     def __post_init__(self) -> None:
-        self.entries = find_entries(self.program)
+        self.focus = self.program.files
+        table = self.program.index("entries", self._entries_in).table()
+        said: dict[Module, dict[Function, str]] = {}
+        for key, kinds in table.items():
+            function = self.program.function_of(key)
+            # What a file says of its own functions counts first; dependencies last.
+            each = [kind.split("\0") for kind in kinds]
+            each.sort(key=lambda pair: (pair[0] == "dependency", pair[1] != function.path))
+            said.setdefault(function.module, {})[function] = each[0][0]
+        for module in self.program.files:
+            if module in said:
+                order = {name: number for number, name in enumerate(module.functions)}
+                kinds_of = said[module]
+                for function in sorted(kinds_of, key=lambda each: order.get(each.qual, -1)):
+                    self.entries[function] = kinds_of[function]
+
+    def _entries_in(self, module: Module) -> Iterator[Pair]:
+        for function, kind in find_entries(self.program, [module]).items():
+            yield function.key, f"{kind}\0{module.path}"
 
     # -- what blocks -------------------------------------------------------------------------
 
@@ -86,29 +119,29 @@ class Graph(Waits):
             if depth > 0 and not (edge.target is not None and edge.target.is_async)
         )
 
-    def offloaded(self) -> dict[object, tuple[Function, int]]:
-        """What is handed to a thread anywhere: functions and outside names, with the place."""
-        if self._offloaded is None:
-            self._offloaded = {}
-            for function in self.program.functions():
-                if function.mentions(*_OFFLOAD_WORDS):
-                    self._note_offloaded(function, self._offloaded)
-        return self._offloaded
+    def offloaded(self, what: Function | str) -> tuple[Function, int] | None:
+        """Where a function, or an outside name, is first handed to a thread."""
+        key = what if isinstance(what, str) else what.key
+        places = self.program.index("offloaded", self._offloads_in).get(key)
+        if not places:
+            return None
+        place, _, index = places[0].rpartition("\0")
+        return self.program.function_of(place), int(index)
 
-    def _note_offloaded(
-        self, function: Function, found: dict[object, tuple[Function, int]]
-    ) -> None:
-        for index, call in enumerate(function.body.calls):
-            position = self.offload_position(function, index)
-            if position is None or len(call.args) <= position:
+    def _offloads_in(self, module: Module) -> Iterator[Pair]:
+        for function in (module.body, *module.functions.values()):
+            if not function.mentions(*_OFFLOAD_WORDS):
                 continue
-            value = self.program.value(function, call.args[position])
-            while value is not None and value[0] == "part":
-                value = value[1]
-            if value is None:
-                continue
-            if value[0] in ("fn", "meth") or value[0] == "ext":
-                found.setdefault(value[1], (function, index))
+            for index, call in enumerate(function.body.calls):
+                position = self.offload_position(function, index)
+                if position is None or len(call.args) <= position:
+                    continue
+                value = self.program.value(function, call.args[position])
+                while value is not None and value[0] == "part":
+                    value = value[1]
+                if value is not None and value[0] in ("fn", "meth", "ext"):
+                    what = value[1] if value[0] == "ext" else value[1].key
+                    yield what, f"{function.key}\0{index}"
 
     def offload_position(self, function: Function, index: int) -> int | None:
         """Position of the callable if the call runs one off the loop, else None."""
@@ -130,56 +163,162 @@ class Graph(Waits):
         kept = tuple(each for each in hops if each[0].module not in libraries)
         return kept or hops
 
-    # -- how the loop gets there -------------------------------------------------------------
+    # -- going through the project -----------------------------------------------------------
 
-    def on_loop(self) -> list[Function]:
+    def files(self) -> Iterator[Module]:
+        """Every file."""
+        yield from self.focus
+
+    def functions(self) -> Iterator[Function]:
+        """Every function, module bodies included."""
+        for module in self.focus:
+            yield module.body
+            yield from module.functions.values()
+
+    def entry_functions(self) -> Iterator[tuple[Function, str]]:
+        """What frameworks run on the loop, with its kind."""
+        for function in self.functions():
+            kind = self.entries.get(function)
+            if kind is not None:
+                yield function, kind
+
+    def on_loop(self) -> Iterator[Function]:
         """Functions that the loop itself starts: coroutine functions, and plain entries."""
-        if self._on_loop is None:
-            self._on_loop = [
-                function
-                for function in self.program.functions()
-                if function.is_async or function in self.entries
-            ]
-        return self._on_loop
+        for function in self.functions():
+            if function.is_async or function in self.entries:
+                yield function
 
     def reached(self) -> Iterator[Function]:
         """Every function whose body the loop runs, plain ones called from coroutines included."""
-        if self._ways is None:
-            self._ways = self._walk()
-        yield from self._ways
+        origins = self.origins()
+        return (function for function in self.functions() if function in origins)
+
+    def in_threads(self) -> Iterator[Function]:
+        """Plain functions that plain routes lead to: a framework runs those in threads."""
+        threads = self.threads()
+        return (function for function in self.functions() if function in threads)
+
+    def served(self) -> Iterator[Function]:
+        """What the loop runs or a plain route leads to."""
+        origins, threads = self.origins(), self.threads()
+        return (each for each in self.functions() if each in origins or each in threads)
+
+    # -- what is looked up over all files ----------------------------------------------------
+
+    def has_loop(self) -> bool:
+        """Whether the project has anything that the loop runs."""
+        return bool(self.origins())
+
+    def anywhere(self, test: Callable[[Module, str], bool], what: str) -> bool:
+        """Whether a test is true of any file; it looks at the file alone."""
+
+        def tested(module: Module) -> Iterator[Pair]:
+            if test(module, what):
+                yield what, ""
+
+        word = f"{test.__module__}.{test.__qualname__} {what}"
+        return bool(self.program.index(word, tested).get(what))
+
+    def mentioned(self, name: str) -> bool:
+        """Whether any function of the project mentions a name."""
+        return self.anywhere(_mentions, name)
+
+    def imported(self, module: str, name: str) -> bool:
+        """Whether any file imports this name from that module."""
+        return bool(self.program.index("imported", _imports_of).get(f"{module}\0{name}"))
+
+    def awaits_of(self, package: str) -> bool:
+        """Whether the loop awaits any call of an outside package."""
+        return bool(self.program.index("awaited", self._awaited_in).get(package))
+
+    def _awaited_in(self, module: Module) -> Iterator[Pair]:
+        found = set()
+        for function in (module.body, *module.functions.values()):
+            if function.is_async or function in self.entries:
+                for edge in self.edges(function):
+                    if edge.target is None and is_awaited(function.body.calls[edge.site]):
+                        found.add(edge.dotted.partition(".")[0])
+        return ((package, "") for package in sorted(found))
+
+    # -- how the loop gets there -------------------------------------------------------------
+
+    def is_reached(self, function: Function) -> bool:
+        """Whether the loop runs the function's body."""
+        return function in self.origins()
 
     def way(self, function: Function) -> Way:
         """The shortest way from an entry, from a framework's own entry where there is one."""
-        if self._ways is None:
-            self._ways = self._walk()
-        known = self._ways.get(function)
-        return known if known is not None else Way(function, "coroutine")
+        return self._back(self.origins(), function) or Way(function, _KIND_LAST)
 
-    def _walk(self) -> dict[Function, Way]:
-        ways: dict[Function, Way] = {}
-        queue: deque[Function] = deque()
-        for function, kind in self.entries.items():
-            ways[function] = Way(function, kind)
-            queue.append(function)
-        self._spread(ways, queue)
-        # What no framework calls: each coroutine function is an entry of its own.
-        lone = [function for function in self.on_loop() if function not in ways]
-        for function in lone:
-            ways[function] = Way(function, "coroutine")
-        queue.extend(lone)
-        self._spread(ways, queue)
-        return ways
+    def thread_way(self, function: Function) -> Way | None:
+        """The shortest way from a plain route, if there is one."""
+        return self._back(self.threads(), function)
 
-    def _spread(self, ways: dict[Function, Way], queue: deque[Function]) -> None:
+    def _back(self, origins: dict[Function, Origin], function: Function) -> Way | None:
+        hops: list[tuple[Function, int]] = []
+        origin = origins.get(function)
+        while isinstance(origin, tuple):
+            hops.append(origin)
+            function = origin[0]
+            origin = origins.get(function)
+        return Way(function, origin, tuple(reversed(hops))) if origin is not None else None
+
+    def origins(self) -> dict[Function, Origin]:
+        """Where the loop comes from to each function that it reaches."""
+        if self._origins is None:
+            origins: dict[Function, Origin] = dict(self.entries)
+            self._spread(origins, deque(origins))
+            # What no framework calls: each coroutine function is an entry of its own.
+            lone = [each for each in self.program.functions() if each.is_async]
+            lone = [each for each in lone if each not in origins]
+            origins.update(dict.fromkeys(lone, _KIND_LAST))
+            self._spread(origins, deque(lone))
+            self._origins = origins
+        return self._origins
+
+    def threads(self) -> dict[Function, Origin]:
+        """Where a thread comes from to each plain function that plain routes lead to."""
+        if self._threads is None:
+            table = self.program.index("threaded", self._threaded_in).table()
+            routes = [self.program.function_of(each) for each in table]
+            self._threads = dict.fromkeys(routes, "route")
+            self._spread(self._threads, deque(self._threads), plain=True)
+        return self._threads
+
+    def _threaded_in(self, module: Module) -> Iterator[Pair]:
+        for function in threaded_routes(self.program, [module]):
+            yield function.key, ""
+
+    def _spread(
+        self, origins: dict[Function, Origin], queue: deque[Function], plain: bool = False
+    ) -> None:
         while queue:
             function = queue.popleft()
-            way = ways[function]
             for edge in self.edges(function):
                 target = edge.target
-                if target is None or target in ways or edge.confidence == POSSIBLE:
+                if target is None or target in origins or edge.confidence == POSSIBLE:
                     continue
-                ways[target] = Way(way.entry, way.kind, (*way.hops, (function, edge.site)))
+                if plain and target.is_async:
+                    continue
+                origins[target] = (function, edge.site)
                 queue.append(target)
+
+
+_KIND_LAST = "coroutine"
+
+
+def is_awaited(call: Call) -> bool:
+    """Whether a call is awaited, or given to somebody who may await it."""
+    return call.awaited or bool(call.flags & extract.ARGUMENT)
+
+
+def _mentions(module: Module, name: str) -> bool:
+    return any(each.mentions(name) for each in (module.body, *module.functions.values()))
+
+
+def _imports_of(module: Module) -> Iterator[Pair]:
+    for source, name in module.imports.values():
+        yield f"{source}\0{name}", ""
 
 
 def _may_wait(call: Call) -> bool:

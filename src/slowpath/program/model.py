@@ -220,6 +220,11 @@ class Function:
         return False
 
     @property
+    def key(self) -> str:
+        """Its file and name: what it is known by from one process or scan to the next."""
+        return f"{self.module.path}\0{self.qual}"
+
+    @property
     def name(self) -> str:
         return self.qual.rpartition(".")[2]
 
@@ -298,6 +303,11 @@ class Class:
                 self.self_attrs.setdefault(name, []).append((method, annotation, value))
         self.parent: str = record[9]
         self.memo: dict[Any, Any] = {}
+
+    @property
+    def key(self) -> str:
+        """Its file and name: what it is known by from one process or scan to the next."""
+        return f"{self.module.path}\0{self.qual}"
 
     @property
     def name(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from slowpath.program import attributes, hints, names, results, scopes
 from slowpath.program.extract import Ref
+from slowpath.program.index import Gather, Index, Pair
 from slowpath.program.knowledge import Knowledge
 from slowpath.program.memo import Memo
 from slowpath.program.model import Call, Class, Function, Module
@@ -34,9 +35,9 @@ class Program(Memo):
             self.modules.setdefault(module.name, module)
         self.packages = self._parents()
         self._methods: dict[str, list[tuple[Class, Function]]] | None = None
-        self._subclasses: dict[Class, list[Class]] | None = None
+        self._indexes: dict[str, Index] = {}
+        self.by_path = {module.path: module for module in (*modules, *libraries)}
         self._globals: dict[tuple[Module, str], Any] = {}
-        self._properties: frozenset[str] | None = None
 
     def _parents(self) -> frozenset[str]:
         """Namespace packages: names that only exist as prefixes."""
@@ -48,6 +49,30 @@ class Program(Memo):
                     break
                 found.add(name)
         return frozenset(found)
+
+    def index(self, word: str, gather: Gather, libraries: bool = False) -> Index:
+        """What `gather` finds in each file, to be looked up over all of them.
+
+        Args:
+            word: the index is known by it.
+            libraries: what is found in installed packages counts as well.
+        """
+        found = self._indexes.get(word)
+        if found is None:
+            modules = [*self.modules.values()] if libraries else self.files
+            found = self._indexes[word] = Index(gather, modules)
+        return found
+
+    def function_of(self, key: str) -> Function:
+        """The function that is known by a key."""
+        path, _, qual = key.partition("\0")
+        module = self.by_path[path]
+        return module.functions[qual] if qual else module.body
+
+    def class_of(self, key: str) -> Class:
+        """The class that is known by a key."""
+        path, _, qual = key.partition("\0")
+        return self.by_path[path].classes[qual]
 
     def functions(self) -> Iterator[Function]:
         """Every function, module bodies included."""
@@ -187,6 +212,10 @@ class Program(Memo):
             return None
         return None
 
+    def remember(self, function: Function, key: Any, compute: Callable[[], Any]) -> Any:
+        """Work something out of a function once."""
+        return self.once(function.memo, key, compute)
+
     def mro(self, cls: Class) -> list[Class | str]:
         """The class and its ancestors, nearest first; those outside the project by name."""
         return self.once(cls.memo, "mro", lambda: self._mro(cls)) or [cls]
@@ -220,29 +249,28 @@ class Program(Memo):
 
     def subclasses(self, cls: Class) -> list[Class]:
         """Every class of the project that inherits from `cls`, directly or not."""
-        if self._subclasses is None:
-            self._subclasses = {}
-            for module in self.files:
-                for each in module.classes.values():
-                    for base in self.mro(each)[1:]:
-                        if isinstance(base, Class):
-                            self._subclasses.setdefault(base, []).append(each)
-        return self._subclasses.get(cls, [])
+        return [self.class_of(each) for each in self.index("subclass", self._bases).get(cls.key)]
 
-    def working_properties(self) -> frozenset[str]:
+    def _bases(self, module: Module) -> Iterator[Pair]:
+        for each in module.classes.values():
+            for base in self.mro(each)[1:]:
+                if isinstance(base, Class):
+                    yield base.key, each.key
+
+    def working_properties(self) -> Mapping[str, object]:
         """Names of properties, anywhere in the project, whose getters call something."""
-        if self._properties is None:
-            self._properties = frozenset(
-                function.name
-                for module in self.modules.values()
-                for function in module.functions.values()
-                if function.decorators
+        return self.index("property", self._getters, libraries=True).table()
+
+    def _getters(self, module: Module) -> Iterator[Pair]:
+        for function in module.functions.values():
+            if (
+                function.decorators
                 and function.cls is not None
                 and not function.is_async
                 and self.is_property(function)
                 and function.body.calls
-            )
-        return self._properties
+            ):
+                yield function.name, ""
 
     def getter(self, cls: Class, name: str) -> Function | None:
         """The getter of a property, inherited ones included; None for any other attribute."""

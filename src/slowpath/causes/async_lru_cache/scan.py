@@ -22,7 +22,7 @@ _MENTIONED = tuple({name.rpartition(".")[2] for name in _CACHES})
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield coroutine functions in such a cache, and plain ones that give a coroutine."""
-    for function in graph.program.functions():
+    for function in graph.functions():
         if function.decorators:
             for name in graph.program.decorator_names(function):
                 if name in _CACHES and _gives_coroutine(graph, function):

@@ -17,7 +17,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
     A route that awaits nothing and does next to nothing is fine: a thread would cost more. Where
     a call is known to block or compute, that call is the finding, and this one only possible.
     """
-    for function, kind in graph.entries.items():
+    for function, kind in graph.entry_functions():
         if kind not in ("route", "dependency") or not function.is_async:
             continue
         if function.awaits or function.owner is not None or function.is_generator:

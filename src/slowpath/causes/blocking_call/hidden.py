@@ -16,8 +16,8 @@ from slowpath.causes.excuses import ASYNC_TESTS, dispatches, handed_over, twins
 from slowpath.causes.reading import at_call, serves
 from slowpath.program import extract
 from slowpath.program.extract import Ref
-from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
-from slowpath.program.model import Call, Function
+from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph, is_awaited
+from slowpath.program.model import Function
 
 # Called by design in the middle of things; quick by agreement.
 _NOTICES = re.compile(
@@ -88,6 +88,7 @@ def has_twin(graph: Graph, cause: Cause) -> Iterator[Finding]:
                     graph, cause, function, edge.site,
                     f"{label} runs on the event loop; its async twin is {name}",
                     culprit=label,
+                    twin=name,
                 )  # fmt: skip
 
 
@@ -166,15 +167,13 @@ def _tested_result(function: Function, index: int, asked: list[Ref]) -> bool:
 
 def offloaded_elsewhere(graph: Graph, cause: Cause) -> Iterator[Finding]:
     """Calls that the project itself hands to a thread in another place."""
-    known = graph.offloaded()
     for function in graph.on_loop():
         if not function.is_async:
             continue
         for edge in graph.edges(function):
             if edge.primitive is not None or edge.confidence == POSSIBLE:
                 continue
-            key = edge.target if edge.target is not None else edge.dotted
-            place = known.get(key)
+            place = graph.offloaded(edge.target if edge.target is not None else edge.dotted)
             call = function.body.calls[edge.site]
             if place is None or call.awaited or place[0] is function:
                 continue
@@ -203,19 +202,17 @@ def _outside(dotted: str) -> bool:
 def unknown_client(graph: Graph, cause: Cause) -> Iterator[Finding]:
     """Methods of an outside library's client, where nothing of that library is ever awaited."""
     knowledge = graph.program.knowledge
-    calls: list[tuple[Function, Edge, Call]] = []
-    awaited: set[str] = set()
-    for function in graph.on_loop():
-        for edge in graph.edges(function):
-            if edge.target is None and edge.dotted:
-                call = function.body.calls[edge.site]
-                if call.awaited or call.flags & 32:
-                    awaited.add(edge.dotted.partition(".")[0])
-                elif edge.primitive is None and _outside(edge.dotted):
-                    calls.append((function, edge, call))
+    calls = (
+        (function, edge, function.body.calls[edge.site])
+        for function in graph.on_loop()
+        for edge in graph.edges(function)
+        if edge.target is None and edge.primitive is None and edge.dotted
+    )
     for function, edge, call in calls:
+        if is_awaited(call) or not _outside(edge.dotted) or edge.confidence == POSSIBLE:
+            continue
         parts = edge.dotted.split(".")
-        if len(parts) < 3 or parts[0] in awaited or edge.confidence == POSSIBLE:
+        if len(parts) < 3:
             continue
         owner = parts[-2].removesuffix("()").removesuffix("[]")
         if not (_CLIENTS.search(owner) and owner[:1].isupper() and _WIRE_VERBS.match(parts[-1])):
@@ -223,6 +220,8 @@ def unknown_client(graph: Graph, cause: Cause) -> Iterator[Finding]:
         if "Async" in owner or "aio" in parts[0] or "async" in edge.dotted:
             continue
         if knowledge.in_set("pure", edge.dotted) or call.name in _TAKES_COROUTINES:
+            continue
+        if graph.awaits_of(parts[0]):
             continue
         yield at_call(
             graph, cause, function, edge.site,

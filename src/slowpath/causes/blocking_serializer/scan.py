@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.blocking_serializer import CAUSE
-from slowpath.causes.reading import at_call, reaching
+from slowpath.causes.reading import at_call, few_ways, reaching
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
 from slowpath.program.model import Function
@@ -18,7 +18,7 @@ _RESPONSES = ("Response", "HttpResponse", "HTTPResponse")
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield calls that serialise a table or document, and response bodies encoded by hand."""
     yield from reaching(graph, CAUSE, frozenset({"serialize"}))
-    for function, kind in graph.entries.items():
+    for function, kind in graph.entry_functions():
         if kind == "route" and function.mentions("dumps"):
             yield from _bodies(graph, function)
 
@@ -59,3 +59,7 @@ def _is_answer(function: Function, index: int) -> bool:
     return any(
         other.kind == "r" and (other.value == index or other.value in names) for other in body.stmts
     )
+
+
+def settle(findings: list[Finding]) -> Iterator[Finding]:
+    return few_ways(findings)

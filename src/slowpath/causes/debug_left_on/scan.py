@@ -28,7 +28,7 @@ _NAMES = ("echo", "debug", "reload", "set_debug")
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
-    for function in graph.program.functions():
+    for function in graph.functions():
         if function.mentions(*_NAMES):
             yield from _in(graph, function)
 

@@ -21,14 +21,15 @@ _COROUTINES_OWN = ("close", "send", "throw", "cr_", "__")
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield such calls, on the loop or in a plain function beside coroutine functions."""
-    reached = dict.fromkeys(graph.reached())
-    for function in reached:
+    for function in graph.reached():
         yield from _in(graph, function)
-    for module in graph.program.files:
+    for module in graph.files():
         names = _coroutine_functions(module)
         if names:
             for function in module.functions.values():
-                if function.is_async or function in reached or not function.mentions(*names):
+                if function.is_async or not function.mentions(*names):
+                    continue
+                if graph.is_reached(function):
                     continue
                 if any(call.name in names and not call.awaited for call in function.body.calls):
                     yield from _in(graph, function)

@@ -23,7 +23,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
     for function in graph.on_loop():
         if function.is_async:
             yield from _with_blocks(graph, function)
-    for function, kind in graph.entries.items():
+    for function, kind in graph.entry_functions():
         if kind == "route":
             yield from _dependencies(graph, function)
 

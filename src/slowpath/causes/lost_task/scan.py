@@ -17,7 +17,7 @@ _GROUPS = ("group", "tg", "nursery", "taskgroup", "supervisor", "manager", "runn
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
-    for function in graph.program.functions():
+    for function in graph.functions():
         if not function.mentions(*_MAKERS):
             continue
         for index, call in enumerate(function.body.calls):

@@ -16,7 +16,7 @@ _BASES = frozenset(
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield the line of each such class, and of each `@app.middleware("http")` function."""
-    for module in graph.program.files:
+    for module in graph.files():
         for cls in module.classes.values():
             if not cls.bases or not _BASES & {
                 each for each in graph.program.mro(cls) if isinstance(each, str)
@@ -32,7 +32,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 chain=(Hop(module.path, cls.line, cls.qual),),
                 seen_by=("scan",),
             )  # fmt: skip
-    for function, kind in graph.entries.items():
+    for function, kind in graph.entry_functions():
         if kind == "middleware" and any(
             name.endswith((".FastAPI.middleware", ".Starlette.middleware"))
             for name in graph.program.decorator_names(function)

@@ -8,7 +8,6 @@ from slowpath.causes.base import Finding
 from slowpath.causes.missing_pagination import CAUSE
 from slowpath.causes.reading import at_call
 from slowpath.causes.threads import in_thread
-from slowpath.program.entries import threaded_routes
 from slowpath.program.graph import LIKELY, Graph, Way
 from slowpath.program.model import Function
 
@@ -18,8 +17,11 @@ _BOUNDS = ("limit", "fetch", "paginate", "slice", "page", "per_page", "top", "fi
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield `select(Model)` without condition or limit whose `.all()` a route hands back."""
-    threaded = {route: Way(route, "route") for route in threaded_routes(graph.program)}
-    for route in (*(each for each, kind in graph.entries.items() if kind == "route"), *threaded):
+    for route in graph.served():
+        way = graph.thread_way(route)
+        threaded = way is not None and not way.hops
+        if not threaded and graph.entries.get(route) != "route":
+            continue
         for function in (route, *_answered_by(graph, route)):
             if function.mentions(*_BOUNDS):
                 continue
@@ -30,7 +32,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
                     f"{route.label} returns every row: the query has no limit",
                     confidence=LIKELY,
                 )  # fmt: skip
-                yield in_thread(finding, threaded[route]) if route in threaded else finding
+                yield in_thread(finding, Way(route, "route")) if threaded else finding
 
 
 def _answered_by(graph: Graph, route: Function) -> Iterator[Function]:

@@ -25,7 +25,7 @@ _POSITION = {"urllib.request.urlopen": 3, "socket.create_connection": 2, "smtpli
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield calls without a timeout, in threads as well: a thread that waits for ever is lost."""
-    for module in graph.program.files:
+    for module in graph.files():
         if not _imports(module):
             continue
         for function in (module.body, *module.functions.values()):

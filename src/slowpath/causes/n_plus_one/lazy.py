@@ -9,7 +9,7 @@ from slowpath.causes.n_plus_one import CAUSE
 from slowpath.causes.reading import at
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
-from slowpath.program.model import Body, Class, Function, Stmt
+from slowpath.program.model import Body, Class, Function, Module, Stmt
 
 _RELATIONS = frozenset({"relationship", "Relationship", "dynamic_loader"})
 # With one of these the rows come with what they refer to, or say no.
@@ -32,8 +32,10 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
     them.
     """
     names = _relations(graph)
-    for function in graph.program.functions():
-        if not names or not _touches(function, names) or function.mentions(*_LOADERS):
+    for function in graph.functions():
+        if not names or not function.mentions(*names) or function.mentions(*_LOADERS):
+            continue
+        if not _touches(function, names):
             continue
         body = function.body
         told = set()
@@ -64,15 +66,14 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
 
 def _relations(graph: Graph) -> tuple[str, ...]:
     """Names of relationships, of any model."""
-    return tuple(
-        {
-            name
-            for module in graph.program.files
-            for cls in module.classes.values()
-            for name in cls.attrs
-            if _is_lazy(graph, cls, name)
-        }
-    )
+
+    def named(module: Module) -> Iterator[tuple[str, str]]:
+        for cls in module.classes.values():
+            for name in cls.attrs:
+                if _is_lazy(graph, cls, name):
+                    yield name, ""
+
+    return tuple(graph.program.index("relations", named).table())
 
 
 def _touches(function: Function, names: tuple[str, ...]) -> bool:

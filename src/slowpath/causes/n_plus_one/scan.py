@@ -17,7 +17,7 @@ from slowpath.causes.loops import (
 from slowpath.causes.n_plus_one import CAUSE
 from slowpath.causes.n_plus_one.lazy import lazy_loads
 from slowpath.causes.reading import at_call
-from slowpath.causes.threads import in_thread, threaded_ways
+from slowpath.causes.threads import in_thread
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Function
 
@@ -106,9 +106,10 @@ def _carried_over(function: Function, index: int) -> bool:
 
 def _in_threads(graph: Graph) -> Iterator[Finding]:
     """The same where plain routes, or plain helpers of the loop, make their queries."""
-    ways = threaded_ways(graph)
-    plain = [each for each in graph.reached() if not each.is_async and each not in ways]
-    for function in (*ways, *plain):
+    for function in graph.served():
+        if function.is_async:
+            continue
+        way = graph.thread_way(function)
         for site, loop, hops in repeated_queries(graph, function):
             call = function.body.calls[site]
             if _OWN.search(call.name):
@@ -120,7 +121,7 @@ def _in_threads(graph: Graph) -> Iterator[Finding]:
                 confidence=POSSIBLE if leaves_early(function.body, loop) else LIKELY,
                 below=hops,
             )  # fmt: skip
-            yield in_thread(finding, ways[function]) if function in ways else finding
+            yield in_thread(finding, way) if way is not None else finding
 
 
 def _reads(function: Function, index: int) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.over_fetch_rows import CAUSE
 from slowpath.causes.reading import at, at_call
-from slowpath.causes.threads import threaded_ways
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Body, Class, Function
@@ -19,13 +18,13 @@ _FETCHES = frozenset({"all", "fetchall", "fetch", "fetch_all", "to_list"})
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
-    for function in graph.program.functions():
+    for function in graph.functions():
         if function.mentions(*_LOADERS):
             yield from _eager(graph, function)
     for function in graph.on_loop():
         if function.mentions(*_FETCHES):
             yield from _filtered(graph, function)
-    for function in (*graph.reached(), *threaded_ways(graph)):
+    for function in graph.served():
         if function.mentions(*_FETCHES):
             yield from _few_used(graph, function)
 
@@ -106,7 +105,7 @@ def _mark(graph: Graph, cls: Class) -> str:
         if isinstance(each, Class):
             for name in each.attrs:
                 if _GONE.match(name):
-                    return name
+                    return str(name)
     return ""
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.reading import at, at_call
 from slowpath.causes.session_leak import CAUSE
-from slowpath.causes.threads import threaded_ways
 from slowpath.program import extract
 from slowpath.program.graph import LIKELY, Graph
 from slowpath.program.model import Call, Class, Function
@@ -29,19 +28,18 @@ _POOLED = re.compile(r"(^|\.)(acquire|getconn|get_connection)$")
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
-    reached = dict.fromkeys(graph.reached())
-    for function in reached:
+    for function in graph.reached():
         if function.qual:
             yield from _locals(graph, function)
             yield from _streams(graph, function)
     # What threads run leaks just the same; dependencies that yield are made for it.
-    for function in graph.program.functions():
-        if function.qual and function not in reached and function.is_generator:
+    for function in graph.functions():
+        if function.qual and function.is_generator and not graph.is_reached(function):
             yield from _locals(graph, function)
-    for function in threaded_ways(graph):
-        if function not in reached and not function.is_generator:
+    for function in graph.in_threads():
+        if not function.is_generator and not graph.is_reached(function):
             yield from _locals(graph, function)
-    for module in graph.program.files:
+    for module in graph.files():
         for cls in module.classes.values():
             if cls.self_attrs:
                 yield from _attributes(graph, cls)
@@ -192,7 +190,7 @@ def _attributes(graph: Graph, cls: Class) -> Iterator[Finding]:
     teardown = [f for f in methods if _TEARDOWN.search(f.name)]
     if not teardown:
         return
-    for attr in {*cls.self_attrs, *cls.attrs}:
+    for attr in sorted({*cls.self_attrs, *cls.attrs}):
         used = [f for f in methods if f.mentions(attr)]
         if not used or not _owns_client(graph, graph.program.class_attr(cls, attr)):
             continue

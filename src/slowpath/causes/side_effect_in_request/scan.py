@@ -31,7 +31,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
                     culprit=edge.dotted,
                     confidence=LIKELY,
                 )  # fmt: skip
-        if function in graph.entries:
+        if graph.entries.get(function):
             yield from _told_by_name(graph, function)
 
 

@@ -23,12 +23,11 @@ _WRITERS = frozenset(
 
 def scan(graph: Graph) -> Iterator[Finding]:
     """Yield handlers of a project that has coroutines, unless a queue stands before them."""
-    if not graph.on_loop():
+    if not graph.has_loop() or graph.mentioned("QueueHandler"):
         return
-    functions = [f for f in graph.program.functions() if f.mentions("Handler")]
-    if any(f.mentions("QueueHandler") for f in functions):
-        return
-    for function in functions:
+    for function in graph.functions():
+        if not function.mentions("Handler"):
+            continue
         for index, call in enumerate(function.body.calls):
             if not call.name.endswith("Handler"):
                 continue
@@ -47,7 +46,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
 
 def _own_handlers(graph: Graph) -> Iterator[Finding]:
     """`emit` of the project's own handlers, where it waits for something."""
-    for module in graph.program.files:
+    for module in graph.files():
         for cls in module.classes.values():
             emit = cls.method("emit")
             if emit is None or not any(

@@ -37,16 +37,16 @@ _SHRINKS = (
 _ONCE = re.compile(r"^_*(__init__|register|add_|subscribe|setup|init|load|configure|on_startup)")
 
 
-def in_instances(graph: Graph, reached: set[Function]) -> Iterator[Finding]:
+def in_instances(graph: Graph) -> Iterator[Finding]:
     """Yield the line at which such a container grows, once for each.
 
     Left alone: what is emptied, bounded by its length, replaced, or touched from other files.
     """
-    for module in graph.program.files:
+    for module in graph.files():
         for cls in module.classes.values():
             for attr in _containers(graph, cls):
-                found = _growing(module, cls, attr, reached)
-                if found is None or _bounded(graph, module, attr):
+                found = _growing(graph, module, cls, attr)
+                if found is None or _bounded(graph, attr):
                     continue
                 function, line, key = found
                 sure = _KEPT.search(attr) and _CALLERS.search(key) and _lives_long(graph, cls)
@@ -87,14 +87,14 @@ def _is_empty(function: Function, ref: Ref) -> bool:
 
 
 def _growing(
-    module: Module, cls: Class, attr: str, reached: set[Function]
+    graph: Graph, module: Module, cls: Class, attr: str
 ) -> tuple[Function, int, str] | None:
     """(method, line, key) where an entry is made under a parameter of the method."""
     name = f"self.{attr}"
     lazy = _makes_when_read(cls, attr)
     for each in sorted(cls.methods):
         function = module.functions.get(f"{cls.qual}.{each}")
-        if function is None or function not in reached or _ONCE.match(each):
+        if function is None or _ONCE.match(each) or not graph.is_reached(function):
             continue
         if not function.mentions(name):
             continue
@@ -133,31 +133,34 @@ def _key(reads: tuple[str, ...], name: str, params: set[str]) -> str:
     return ""
 
 
-def _bounded(graph: Graph, module: Module, attr: str) -> bool:
+def _bounded(graph: Graph, attr: str) -> bool:
     """Whether anything anywhere takes entries out, asks for the length, or hands it on."""
+    return graph.anywhere(_bounds, attr)
+
+
+def _bounds(module: Module, attr: str) -> bool:
     ending = f".{attr}"
-    for other in graph.program.files:
-        for function in (other.body, *other.functions.values()):
-            if not function.mentions(attr):
-                continue
-            body = function.body
-            for call in body.calls:
-                func = call.func if call.func.__class__ is str else ""
-                owner, _, last = func.rpartition(".")
-                if owner.endswith(ending) and last in _SHRINKS:
-                    return True
-                if any(a.__class__ is str and a.endswith(ending) for a in call.args):
-                    return True
-                if any(v.__class__ is str and v.endswith(ending) for _, v in call.kwargs):
-                    return True
-            for stmt in body.stmts:
-                if stmt.kind == "d" and any(w.endswith(f"{ending}[]") for w in stmt.writes):
-                    return True
-                value = stmt.value if stmt.value.__class__ is str else ""
-                if stmt.kind in "ary" and value.endswith(ending):
-                    return True  # under another name, or in other hands
-                if function.name != "__init__" and any(w.endswith(ending) for w in stmt.writes):
-                    return True
+    for function in (module.body, *module.functions.values()):
+        if not function.mentions(attr):
+            continue
+        body = function.body
+        for call in body.calls:
+            func = call.func if call.func.__class__ is str else ""
+            owner, _, last = func.rpartition(".")
+            if owner.endswith(ending) and last in _SHRINKS:
+                return True
+            if any(a.__class__ is str and a.endswith(ending) for a in call.args):
+                return True
+            if any(v.__class__ is str and v.endswith(ending) for _, v in call.kwargs):
+                return True
+        for stmt in body.stmts:
+            if stmt.kind == "d" and any(w.endswith(f"{ending}[]") for w in stmt.writes):
+                return True
+            value = stmt.value if stmt.value.__class__ is str else ""
+            if stmt.kind in "ary" and value.endswith(ending):
+                return True  # under another name, or in other hands
+            if function.name != "__init__" and any(w.endswith(ending) for w in stmt.writes):
+                return True
     return False
 
 
@@ -165,10 +168,11 @@ def _lives_long(graph: Graph, cls: Class) -> bool:
     """Whether the class is called like what a process has one of, or a module makes one."""
     if _LONG_LIVED.search(cls.name):
         return True
-    for module in graph.program.files:
-        if not module.body.mentions(cls.name):
-            continue
-        for index, call in enumerate(module.body.body.calls):
-            if call.name == cls.name and graph.program.callee(module.body, index) == ("cls", cls):
-                return True
-    return False
+
+    def made(module: Module) -> Iterator[tuple[str, str]]:
+        for index in range(len(module.body.body.calls)):
+            value = graph.program.callee(module.body, index)
+            if value is not None and value[0] == "cls" and not value[1].parent:
+                yield value[1].key, ""
+
+    return bool(graph.program.index("made at import", made).get(cls.key))

@@ -30,11 +30,9 @@ _REGISTERS = re.compile(r"^_*(register|add|subscribe|setup|init|load|configure|o
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
-    shared = _imports(graph)
-    reached = set(graph.reached())
-    for module in graph.program.files:
-        yield from _globals(graph, module, shared, reached)
-    yield from in_instances(graph, reached)
+    for module in graph.files():
+        yield from _globals(graph, module)
+    yield from in_instances(graph)
     yield from _subscriber_queues(graph)
     yield from _looked_up_defaultdicts(graph)
 
@@ -45,8 +43,6 @@ def scan(graph: Graph) -> Iterator[Finding]:
 def _globals(
     graph: Graph,
     module: Module,
-    shared: set[tuple[str, str | None]],
-    reached: set[Function],
 ) -> Iterator[Finding]:
     """Containers made empty at import, filled by what the loop runs, emptied by nobody."""
     names = [
@@ -66,10 +62,10 @@ def _globals(
                 continue
             growing += [(function, line) for line in _growth(function.body, name)]
             bounded = bounded or _shrinks(function.body, name)
-        if bounded or (module.name, name) in shared:
+        if bounded or graph.imported(module.name, name):
             continue
         for function, line in growing:
-            if function in reached and not _REGISTERS.match(function.name):
+            if graph.is_reached(function) and not _REGISTERS.match(function.name):
                 yield at(
                     graph, CAUSE, function, line,
                     f"{name} grows here and nothing in {module.path} takes anything out",
@@ -128,17 +124,12 @@ def _shrinks(body: Body, name: str) -> bool:
     ) or any(name in call.args and call.name in ("len", "del") for call in body.calls)
 
 
-def _imports(graph: Graph) -> set[tuple[str, str | None]]:
-    """What any file of the project imports from another: it may be emptied there."""
-    return {each for module in graph.program.files for each in module.imports.values()}
-
-
 # -- queues ----------------------------------------------------------------------------------
 
 
 def _subscriber_queues(graph: Graph) -> Iterator[Finding]:
     """A queue without a bound that others fill for a subscriber who may never read it."""
-    for module in graph.program.files:
+    for module in graph.files():
         for cls in module.classes.values():
             if not _SUBSCRIBER.search(cls.name):
                 continue
