@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +16,17 @@ from slowpath.causes.base import Cause, Finding
 from slowpath.program.build import Progress, Tree, build, read_tree
 from slowpath.program.graph import Graph
 from slowpath.program.resolve import Program
-from slowpath.scan_kept import KeptFindings
+from slowpath.program.shares import divide, prepare
+from slowpath.program.team import Seat, together
+from slowpath.scan_kept import KeptFindings, Packed, pack, unpack
 
 _RANK = {"certain": 0, "likely": 1, "possible": 2}
 # Chains of calls in large projects are long.
 _RECURSION = 20_000
 _KIND_LAST = "coroutine"
+_MOST_PROCESSES = 8
+# With fewer lines another process costs more than it saves.
+_LINES_EACH = 20_000
 # The share of a first scan that goes into reading files.
 _READING = 0.65
 
@@ -90,22 +97,47 @@ def _untold(done: float, total: float) -> None:
 
 def _analyse(program: Program, causes: Mapping[str, Cause], tell: Progress) -> list[Finding]:
     """Ask the causes, file by file; of what several say of one place and way, the first is kept."""
+    size = _processes(sum(each.lines for each in program.files))
+    shares = divide(program.files, size)
+
+    def work(seat: Seat) -> list[Packed]:
+        graph = Graph(program)
+        mine = shares[seat.number]
+        if seat.size > 1:
+            prepare(graph, seat, mine)
+        found = []
+        for number, module in enumerate(mine):
+            tell(_READING + (1 - _READING) * number / len(mine), 1)
+            graph.focus = (module,)
+            for cause in causes.values():
+                found += [pack(each) for each in _part(cause).scan(graph)]
+        return found
+
+    with _at_work():
+        found: dict[str, list[Finding]] = {slug: [] for slug in causes}
+        for part in together(work, size):
+            for packed in part:
+                finding = unpack(packed, causes)
+                found[finding.cause.slug].append(finding)
+    return _settled(found, causes)
+
+
+def _processes(lines: int) -> int:
+    return min(os.cpu_count() or 1, _MOST_PROCESSES, lines // _LINES_EACH + 1)
+
+
+@contextmanager
+def _at_work() -> Iterator[None]:
+    """Long chains, and millions of small objects that live to the end."""
     enabled, limit = gc.isenabled(), sys.getrecursionlimit()
     gc.disable()
     sys.setrecursionlimit(max(limit, _RECURSION))
     try:
-        graph = Graph(program)
-        found: dict[str, list[Finding]] = {slug: [] for slug in causes}
-        for number, module in enumerate(program.files):
-            tell(_READING + (1 - _READING) * number / len(program.files), 1)
-            graph.focus = (module,)
-            for slug, cause in causes.items():
-                found[slug] += _part(cause).scan(graph)
+        yield
     finally:
         sys.setrecursionlimit(limit)
         if enabled:
             gc.enable()
-    return _settled(found, causes)
 
 
 def _part(cause: Cause) -> ModuleType:

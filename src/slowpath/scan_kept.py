@@ -9,7 +9,7 @@ from __future__ import annotations
 import marshal
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,8 @@ from slowpath.causes.base import Cause, Entry, Finding, Hop
 from slowpath.program.build import Record, Tree
 from slowpath.program.shift import LineMap, line_map
 from slowpath.program.store import digest, load_marshalled, root_name, save_marshalled
+
+Packed = tuple[Any, ...]
 
 _PLAIN = [
     each.name
@@ -50,7 +52,7 @@ class KeptFindings:
         moved = _moved(tree, saved[1])
         if moved is None:
             return None
-        findings = [_unpack(each, self._causes) for each in saved[2]]
+        findings = [unpack(each, self._causes) for each in saved[2]]
         if moved:
             shift = Shift(moved)
             findings = [shift.finding(each) for each in findings]
@@ -59,7 +61,7 @@ class KeptFindings:
 
     def keep(self, tree: Tree, findings: list[Finding]) -> None:
         """Remember what was found, for the files as they are."""
-        packed = [_pack(each) for each in findings]
+        packed = [pack(each) for each in findings]
         save_marshalled(self._path, (self._engine, _digests(tree), packed))
 
 
@@ -121,7 +123,8 @@ class Shift:
         )
 
 
-def _pack(finding: Finding) -> tuple[Any, ...]:
+def pack(finding: Finding) -> Packed:
+    """A finding as plain tuples, for another process or scan."""
     entry = finding.entry
     return (
         finding.cause.slug,
@@ -131,7 +134,8 @@ def _pack(finding: Finding) -> tuple[Any, ...]:
     )
 
 
-def _unpack(packed: tuple[Any, ...], causes: dict[str, Cause]) -> Finding:
+def unpack(packed: Packed, causes: Mapping[str, Cause]) -> Finding:
+    """What was packed."""
     slug, plain, entry, chain = packed
     return Finding(
         causes[slug],

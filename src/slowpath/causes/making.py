@@ -53,8 +53,8 @@ def made_per_request(graph: Graph, cause: Cause, table: str, what: str) -> Itera
             target = edge.target
             if target is None or edge.confidence == POSSIBLE or target is function:
                 continue
-            given = None if _kept(function, edge.site) else _given(graph, target, table)
-            if given is not None:
+            given = _given(graph, target, table)
+            if given is not None and not _kept(function, edge.site):
                 maker, site, dotted = given
                 yield at_call(
                     graph, cause, maker, site,

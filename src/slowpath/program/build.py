@@ -29,6 +29,7 @@ _PARALLEL_FROM = 2_000_000  # bytes; below it a second process costs more than i
 _CHUNK = 400_000  # bytes of source a worker takes at a time
 _LARGEST = 20_000_000  # bytes; no person wrote such a file
 
+_WORD = re.compile(rb"\w+")
 _IGNORE = re.compile(r"#\s*slowpath:\s*ignore(?:\[([\w\-, ]*)\])?")
 
 Progress = Callable[[float, float], None]
@@ -42,12 +43,14 @@ class Record(NamedTuple):
         lines: lines of source, blank ones and comments included.
         ignores: slugs of `# slowpath: ignore[...]` comments by line; none of them means all.
         summary: what `extract` made of it, marshalled.
+        words: every word of the source once, to tell quickly what it does not speak of.
     """
 
     failure: str
     lines: int
     ignores: dict[int, tuple[str, ...]]
     summary: bytes
+    words: bytes
 
 
 class Item(NamedTuple):
@@ -119,7 +122,9 @@ def _module(item: Item, shown: str) -> Module:
     record = item.record
     summary = marshal.loads(record.summary)
     file = item.file
-    return Module(file.module, shown, file.is_package, record.lines, summary, record.ignores)
+    return Module(
+        file.module, shown, file.is_package, record.lines, summary, record.ignores, record.words
+    )
 
 
 @contextmanager
@@ -237,11 +242,11 @@ def read_file(file: SourceFile) -> Kept:
 
 def _packed(record: Record) -> bytes:
     # `marshal` takes nothing but plain tuples.
-    return marshal.dumps((record.failure, record.lines, record.ignores, record.summary))
+    return marshal.dumps(record[:])
 
 
 def _failed(reason: str) -> Record:
-    return Record(reason, 0, {}, b"")
+    return Record(reason, 0, {}, b"", b"")
 
 
 def _unread(reason: str, size: int) -> Kept:
@@ -260,7 +265,8 @@ def _reduce(source: bytes, file: SourceFile) -> Record:
     except (RecursionError, MemoryError):
         return _failed("nested too deeply to be read")
     lines = source.count(b"\n") + (not source.endswith(b"\n") and bool(source))
-    return Record("", lines, ignore_comments(source), summary)
+    words = b"\n".join(sorted(set(_WORD.findall(source))))
+    return Record("", lines, ignore_comments(source), summary, words)
 
 
 def ignore_comments(source: bytes) -> dict[int, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -40,13 +40,20 @@ class Calls:
 
     program: Program
     _edges: dict[Function, list[Edge]] = field(default_factory=dict)
+    _taken: dict[Function, Callable[[], list[Edge]]] = field(default_factory=dict)
 
     def edges(self, function: Function) -> list[Edge]:
         """Calls that run when the function's body does, in the order written."""
         found = self._edges.get(function)
         if found is None:
-            found = self._edges[function] = list(self._resolve(function))
+            taken = self._taken.pop(function, None)
+            found = list(self._resolve(function)) if taken is None else taken()
+            self._edges[function] = found
         return found
+
+    def take(self, function: Function, edges: Callable[[], list[Edge]]) -> None:
+        """Take a function's edges from whoever has resolved them, when they are asked for."""
+        self._taken[function] = edges
 
     def _resolve(self, function: Function) -> Iterator[Edge]:
         program = self.program

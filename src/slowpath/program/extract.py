@@ -60,8 +60,8 @@ __all__ = [
     "extract",
 ]
 
-# Part of the cache key: raise it with every change of the tuples.
-FORMAT = 8
+# Part of the cache key: raise it with every change of what is kept of a file.
+FORMAT = 9
 
 
 class Extractor(Statements):

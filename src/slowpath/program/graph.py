@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from slowpath.program import extract
 from slowpath.program.calls import CERTAIN, COMMON, CONFIDENCE, LIKELY, POSSIBLE, Edge
 from slowpath.program.entries import find_entries, threaded_routes
-from slowpath.program.index import Pair
+from slowpath.program.index import Index, Pair
 from slowpath.program.model import Call, Function, Module
 from slowpath.program.nearest import Reached, find_nearest
 from slowpath.program.waits import Waits
@@ -60,19 +60,27 @@ class Graph(Waits):
     want to know of all files they look up in an index.
 
     Attributes:
-        entries: what frameworks run on the loop, with its kind, in the order of the files.
         focus: the files that are gone through.
     """
 
-    entries: dict[Function, str] = field(default_factory=dict)
     focus: Sequence[Module] = ()
+    _entries: dict[Function, str] | None = None
     _blocking: dict[Function, tuple[Reached, ...]] = field(default_factory=dict)
     _origins: dict[Function, Origin] | None = None
     _threads: dict[Function, Origin] | None = None
 
     def __post_init__(self) -> None:
         self.focus = self.program.files
-        table = self.program.index("entries", self._entries_in).table()
+
+    @property
+    def entries(self) -> dict[Function, str]:
+        """What frameworks run on the loop, with its kind, in the order of the files."""
+        if self._entries is None:
+            self._entries = self._find_entries()
+        return self._entries
+
+    def _find_entries(self) -> dict[Function, str]:
+        table = self._entry_index().table()
         said: dict[Module, dict[Function, str]] = {}
         for key, kinds in table.items():
             function = self.program.function_of(key)
@@ -80,12 +88,31 @@ class Graph(Waits):
             each = [kind.split("\0") for kind in kinds]
             each.sort(key=lambda pair: (pair[0] == "dependency", pair[1] != function.path))
             said.setdefault(function.module, {})[function] = each[0][0]
+        found: dict[Function, str] = {}
         for module in self.program.files:
             if module in said:
+                kind_of = said[module]
                 order = {name: number for number, name in enumerate(module.functions)}
-                kinds_of = said[module]
-                for function in sorted(kinds_of, key=lambda each: order.get(each.qual, -1)):
-                    self.entries[function] = kinds_of[function]
+                for function in sorted(kind_of, key=lambda each: order.get(each.qual, -1)):
+                    found[function] = kind_of[function]
+        return found
+
+    def _entry_index(self) -> Index:
+        return self.program.index("entries", self._entries_in)
+
+    def first_indexes(self) -> tuple[Index, ...]:
+        """What calls are resolved by, and where the loop begins."""
+        return (*self.program.shared_indexes(), self._entry_index(), self._threaded_index())
+
+    def later_indexes(self) -> tuple[Index, ...]:
+        """What is dear to find once calls are resolved."""
+        return self._offload_index(), self._awaited_index()
+
+    def starts(self) -> Iterator[Function]:
+        """Where everything begins that matters to anybody."""
+        yield from self.entries
+        yield from (each for each in self.program.functions() if each.is_async)
+        yield from map(self.program.function_of, self._threaded_index().table())
 
     def _entries_in(self, module: Module) -> Iterator[Pair]:
         for function, kind in find_entries(self.program, [module]).items():
@@ -122,11 +149,14 @@ class Graph(Waits):
     def offloaded(self, what: Function | str) -> tuple[Function, int] | None:
         """Where a function, or an outside name, is first handed to a thread."""
         key = what if isinstance(what, str) else what.key
-        places = self.program.index("offloaded", self._offloads_in).get(key)
+        places = self._offload_index().get(key)
         if not places:
             return None
         place, _, index = places[0].rpartition("\0")
         return self.program.function_of(place), int(index)
+
+    def _offload_index(self) -> Index:
+        return self.program.index("offloaded", self._offloads_in)
 
     def _offloads_in(self, module: Module) -> Iterator[Pair]:
         for function in (module.body, *module.functions.values()):
@@ -229,7 +259,10 @@ class Graph(Waits):
 
     def awaits_of(self, package: str) -> bool:
         """Whether the loop awaits any call of an outside package."""
-        return bool(self.program.index("awaited", self._awaited_in).get(package))
+        return bool(self._awaited_index().get(package))
+
+    def _awaited_index(self) -> Index:
+        return self.program.index("awaited", self._awaited_in)
 
     def _awaited_in(self, module: Module) -> Iterator[Pair]:
         found = set()
@@ -279,11 +312,14 @@ class Graph(Waits):
     def threads(self) -> dict[Function, Origin]:
         """Where a thread comes from to each plain function that plain routes lead to."""
         if self._threads is None:
-            table = self.program.index("threaded", self._threaded_in).table()
+            table = self._threaded_index().table()
             routes = [self.program.function_of(each) for each in table]
             self._threads = dict.fromkeys(routes, "route")
             self._spread(self._threads, deque(self._threads), plain=True)
         return self._threads
+
+    def _threaded_index(self) -> Index:
+        return self.program.index("threaded", self._threaded_in)
 
     def _threaded_in(self, module: Module) -> Iterator[Pair]:
         for function in threaded_routes(self.program, [module]):

@@ -213,6 +213,8 @@ class Function:
 
     def mentions(self, *names: str) -> bool:
         """Whether the body holds one of these names; quick, since it is not unpacked."""
+        if not self.module.mentions(names):
+            return False
         data = self._data
         for name in _encoded(names):  # noqa: SIM110 - asked of every function, by many
             if name in data:
@@ -332,6 +334,7 @@ class Module:
     """One file."""
 
     __slots__ = (
+        "_mentioned",
         "assigns",
         "body",
         "classes",
@@ -343,6 +346,7 @@ class Module:
         "name",
         "path",
         "stars",
+        "words",
     )
 
     def __init__(
@@ -353,6 +357,7 @@ class Module:
         lines: int,
         record: tuple[Any, ...],
         ignores: dict[int, tuple[str, ...]] | None = None,
+        words: bytes = b"",
     ) -> None:
         functions, classes, imports, stars, assigns, body = record
         self.name = name
@@ -360,6 +365,8 @@ class Module:
         self.is_package = is_package
         self.lines = lines
         self.ignores = ignores or {}
+        self.words = words
+        self._mentioned: dict[tuple[str, ...], bool] = {}
         self.functions: dict[str, Function] = {}
         seen: dict[str, int] = {}
         kept: dict[str, int] = {}
@@ -377,6 +384,16 @@ class Module:
         for target, value, annotation in assigns:
             self.assigns.setdefault(target, []).append((value, annotation))
         self.body = Function(self, ("", 1, lines, 0, (), (), None, "", None, body))
+
+    def mentions(self, names: tuple[str, ...]) -> bool:
+        """Whether one of these names may be anywhere in the file."""
+        known = self._mentioned.get(names)
+        if known is None:
+            words = self.words
+            known = self._mentioned[names] = not words or any(
+                name.rpartition(b".")[2] in words for name in _encoded(names)
+            )
+        return known
 
     def inner_imports(self) -> Iterator[tuple[str, str | None]]:
         """What functions import for themselves."""

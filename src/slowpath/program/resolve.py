@@ -249,7 +249,7 @@ class Program(Memo):
 
     def subclasses(self, cls: Class) -> list[Class]:
         """Every class of the project that inherits from `cls`, directly or not."""
-        return [self.class_of(each) for each in self.index("subclass", self._bases).get(cls.key)]
+        return [self.class_of(each) for each in self._subclass_index().get(cls.key)]
 
     def _bases(self, module: Module) -> Iterator[Pair]:
         for each in module.classes.values():
@@ -259,7 +259,17 @@ class Program(Memo):
 
     def working_properties(self) -> Mapping[str, object]:
         """Names of properties, anywhere in the project, whose getters call something."""
-        return self.index("property", self._getters, libraries=True).table()
+        return self._property_index().table()
+
+    def shared_indexes(self) -> tuple[Index, ...]:
+        """What calls are resolved by."""
+        return self._subclass_index(), self._property_index()
+
+    def _subclass_index(self) -> Index:
+        return self.index("subclass", self._bases)
+
+    def _property_index(self) -> Index:
+        return self.index("property", self._getters, libraries=True)
 
     def _getters(self, module: Module) -> Iterator[Pair]:
         for function in module.functions.values():
