@@ -93,10 +93,12 @@ class Engine:
         self.until_ns = until_ns
         self.answers: list[Answer] = []
         self.sent = 0
-        self.events = 0
         self.random = Random(seed)
         self._source = source
-        self._queue: list[tuple[int, int, Any]] = []
+        #: What is to come, in order of time; of the same time, as it was noted.
+        self.queue: list[tuple[int, int, Any]] = []
+        #: Who goes on right now, before anything else does: it never goes through the queue.
+        self.following: Task | None = None
         self._count = 0
         self.stations = [Station(self, spec.capacity) for spec in system.stations]
         self.cpu = Cpu(self, system.cores)
@@ -119,21 +121,32 @@ class Engine:
     def at(self, time_ns: int, what: Any) -> None:
         """Call `what.fire(engine)` at a time."""
         self._count += 1
-        heappush(self._queue, (time_ns, self._count, what))
+        heappush(self.queue, (time_ns, self._count, what))
+
+    def next(self, task: Task) -> None:
+        """Let a task go on now, after all that was to go on now before it."""
+        queue = self.queue
+        if self.following is None and (not queue or queue[0][0] > self.now):
+            self.following = task
+        else:
+            self.at(self.now, task)
 
     def run(self) -> list[Answer]:
         """Run to the end; return the answers in the order in which they were given."""
         self._source.begin(self)
-        queue, until = self._queue, self.until_ns
-        events = 0
-        while queue:
-            time, _, what = heappop(queue)
-            if time > until:
+        queue, until = self.queue, self.until_ns
+        while True:
+            task = self.following
+            if task is not None:
+                self.following = None
+                task.fire(self)
+            elif queue:
+                self.now, _, what = heappop(queue)
+                if self.now > until:
+                    break
+                what.fire(self)
+            else:
                 break
-            self.now = time
-            events += 1
-            what.fire(self)
-        self.events = events
         return self.answers
 
     def answer(self, request: _Request, failed: bool) -> None:
@@ -194,6 +207,7 @@ class Task:
         """Go on, from an operation that has just ended, to the next that takes time."""
         script = self.script
         worker = self.worker
+        queue = engine.queue
         at = self.at
         size = len(script)
         while at < size:
@@ -202,13 +216,24 @@ class Task:
                 if not self.holds and not worker.enter(self):
                     self.at = at
                     return
-                self.at = at + 1
+                at += 1
                 if b and worker.cools:
                     a = worker.slowed(b, a)
-                if code == _WORK and worker.shares:
+                end = engine.now + a
+                shares = code == _WORK and worker.shares
+                if (
+                    (not queue or end < queue[0][0])
+                    and end <= engine.until_ns
+                    and not (shares and engine.cpu.slows(worker.number))
+                ):
+                    # Nothing comes meanwhile, which is the rule: what the loop does is short.
+                    engine.now = end
+                    continue
+                self.at = at
+                if shares:
                     engine.cpu.add(self, a, worker.number)
                 else:
-                    engine.at(engine.now + a, self)
+                    engine.at(end, self)
                 return
             at += 1
             if code == _WAIT:
@@ -322,17 +347,17 @@ class _Worker:
         #: Whether its loop may have to share a core or the GIL.
         self.shares = system.cores > 0
         #: Until when each code ran last.
-        self.warmth = system.warmth
+        self.factors = system.warmth.factors
         self.cools = system.warmth.matters
         self.ran: dict[int, int] = {}
 
     def slowed(self, code: int, ns: int) -> int:
         """Return what work takes, by how long ago its code last ran."""
-        now = self.engine.now
-        age = now - self.ran.get(code, -NEVER_NS)
-        factor = self.warmth.factors[bisect_right(AGES_NS, age) - 1] if age > 0 else 1.0
-        ns = round(ns * factor)
-        self.ran[code] = now + ns
+        now, ran = self.engine.now, self.ran
+        age = now - ran.get(code, -NEVER_NS)
+        if age > 0:
+            ns = round(ns * self.factors[bisect_right(AGES_NS, age) - 1])
+        ran[code] = now + ns
         return ns
 
     def enter(self, task: Task) -> bool:
@@ -364,7 +389,7 @@ class _Worker:
             self.busy = False
         else:
             following.holds = True
-            self.engine.at(self.engine.now, following)
+            self.engine.next(following)
 
     def _next(self) -> Task | None:
         """Return whose turn it is: by rounds of what has come from outside, then what is ready."""

@@ -13,17 +13,17 @@ from types import TracebackType
 import numpy as np
 
 from slowpath.simulate.edits import Edit, apply
-from slowpath.simulate.replay import simulate, simulations
+from slowpath.simulate.replay import simulations
 from slowpath.simulate.workload import Workload
 
 Progress = Callable[[float], None]
 
-#: Events that one simulation may take; of longer ones a shorter window is simulated ...
-SIMULATION_EVENTS = 60_000
+#: Steps of requests that one simulation may take; of more, a shorter window is simulated ...
+SIMULATION_STEPS = 40_000
 #: ... of at least so many requests, and so many times their p95.
 LEAST_REQUESTS, LEAST_P95 = 400, 8
-#: So few events are not worth a second process.
-SMALL_EVENTS = 5_000
+#: So few steps are not worth a second process.
+SMALL_STEPS = 3_000
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class Simulations(AbstractContextManager["Simulations"]):
 
     def __init__(self, workload: Workload, progress: Progress) -> None:
         self.progress = progress
-        events = simulate(workload).events
-        self.workload = shortened(workload, SIMULATION_EVENTS / max(1, events))
+        steps = sum(len(behaviour.steps) for behaviour in workload.behaviours)
+        self.workload = shortened(workload, SIMULATION_STEPS / max(1, steps))
         self._pool: ProcessPoolExecutor | None = None
-        if events > SMALL_EVENTS and (os.cpu_count() or 1) > 1:
+        if steps > SMALL_STEPS and (os.cpu_count() or 1) > 1:
             # Spawned: the display may have threads of its own.
             context = get_context("spawn")
             self._pool = ProcessPoolExecutor(2, context, _prepare, (self.workload,))

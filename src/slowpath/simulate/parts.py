@@ -153,6 +153,11 @@ class Cpu:
         self.version = 0
         self.count = 0
 
+    def slows(self, group: int) -> bool:
+        """Tell whether one more at work would be slowed by others, or slow them."""
+        groups = self.groups
+        return bool(groups) and (group in groups or len(groups) >= self.cores)
+
     def add(self, task: Task, length_ns: int, group: int) -> None:
         """Let a task compute; `group` is its worker, -1 for what needs no GIL."""
         self._advance()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slowpath.simulate.engine import Answer, Engine, Script
+from slowpath.simulate.scripts import Scripts
 from slowpath.simulate.sources import Closed, Open
 from slowpath.simulate.workload import Load, Workload
 
@@ -30,7 +31,6 @@ class Outcome:
         rps: answers a second.
         errors: share of requests that gave up waiting.
         backlog: share of the requests sent that were not answered at the end.
-        events: how many steps of the simulation it took.
     """
 
     latency_ms: Floats
@@ -39,7 +39,6 @@ class Outcome:
     rps: float
     errors: float
     backlog: float
-    events: int
 
     def percentile(self, q: float) -> float:
         """Return a percentile of the latency, ms; NaN where nothing was answered."""
@@ -61,12 +60,10 @@ class _Deck:
     or a database that is slow for a second is so for everybody.
     """
 
-    def __init__(
-        self, workload: Workload, scripts: list[Script], rng: Random, resample: bool
-    ) -> None:
+    def __init__(self, scripts: Scripts, rng: Random, resample: bool) -> None:
         self.scripts = scripts
-        self.behaviours = workload.behaviours
-        count = len(self.scripts)
+        self.behaviours = scripts.workload.behaviours
+        count = len(self.behaviours)
         size = max(1, count // BLOCKS)
         starts = list(range(0, count, size))
         blocks = [rng.choice(starts) if resample else start for start in starts]
@@ -92,18 +89,25 @@ def simulate(workload: Workload, seed: int = 0, resample: bool = False) -> Outco
 
 
 def simulations(
-    workload: Workload, seeds: Iterable[int], resample: bool = False
+    workload: Workload,
+    seeds: Iterable[int],
+    resample: bool = False,
+    scripts: Scripts | None = None,
 ) -> Iterator[Outcome]:
-    """Run a workload once for each seed."""
-    load = workload.load
-    system, scripts = workload.system(), workload.scripts()
+    """Run a workload once for each seed.
+
+    Args:
+        scripts: those of the workload, if they are made.
+    """
+    load, system = workload.load, workload.system()
+    scripts = scripts or Scripts(workload)
     # As in a run: what is under way when the sending ends is waited for, within reason.
     until = load.warmup_ns + 2 * load.window_ns
     for seed in seeds:
         rng = Random(seed)
-        deck = _Deck(workload, scripts, rng, resample)
+        deck = _Deck(scripts, rng, resample)
         engine = Engine(system, _source(load, deck, rng), until, seed)
-        yield _outcome(engine.run(), engine.sent, engine.events, load)
+        yield _outcome(engine.run(), engine.sent, load)
 
 
 def _source(load: Load, deck: _Deck, rng: Random) -> Closed | Open:
@@ -121,7 +125,7 @@ def _source(load: Load, deck: _Deck, rng: Random) -> Closed | Open:
     return Open(deck, lambda: round(rng.expovariate(1 / gap)), last_ns=last)
 
 
-def _outcome(answers: list[Answer], sent: int, events: int, load: Load) -> Outcome:
+def _outcome(answers: list[Answer], sent: int, load: Load) -> Outcome:
     kept = [answer for answer in answers if answer.start_ns >= load.warmup_ns]
     latency = np.array([answer.end_ns - answer.start_ns for answer in kept], np.float64) / 1e6
     return Outcome(
@@ -131,5 +135,4 @@ def _outcome(answers: list[Answer], sent: int, events: int, load: Load) -> Outco
         rps=len(kept) / load.window_ns * 1e9,
         errors=sum(answer.failed for answer in kept) / len(kept) if kept else 0.0,
         backlog=1 - len(answers) / sent if sent else 0.0,
-        events=events,
     )

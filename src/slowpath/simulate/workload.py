@@ -6,15 +6,14 @@ those waits come up again when the behaviours are simulated. Edits change behavi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from random import Random
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import NamedTuple
 
-from slowpath.simulate.engine import Op, Script
 from slowpath.simulate.system import BatchSpec, PoolSpec, StationSpec, System
-from slowpath.simulate.warmth import TURN, Warmth
+from slowpath.simulate.warmth import Warmth
 
 
 class Kind(IntEnum):
@@ -61,6 +60,8 @@ Steps = tuple[Step, ...]
 ON_LOOP = (Kind.LOOP, Kind.BLOCKED)
 #: Steps that take time.
 TIMED = (Kind.LOOP, Kind.BLOCKED, Kind.WAIT, Kind.THREAD, Kind.FREE)
+#: Steps that compute in threads or in other processes.
+ASIDE = (Kind.THREAD, Kind.FREE)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Behaviour:
     steps: Steps
     endpoint: int
     network_ns: int = 0
+
+    @cached_property
+    def uses_threads(self) -> bool:
+        """Whether it computes in threads or in other processes."""
+        return any(step.kind in ASIDE for step in flat(self.steps))
 
 
 @dataclass(frozen=True)
@@ -137,11 +143,11 @@ class Workload:
     endpoints: tuple[str, ...] = ()
 
     def mapped(self, change: Callable[[Behaviour], Steps]) -> Workload:
-        """Return it with the steps of every behaviour changed."""
+        """Return it with the steps of every behaviour changed; what stays as it was is kept."""
         return replace(
             self,
             behaviours=tuple(
-                behaviour if steps is behaviour.steps else replace(behaviour, steps=steps)
+                behaviour if steps == behaviour.steps else replace(behaviour, steps=steps)
                 for behaviour in self.behaviours
                 for steps in [change(behaviour)]
             ),
@@ -174,9 +180,7 @@ class Workload:
     def competes(self) -> bool:
         """Whether threads or workers compete for the GIL or for cores."""
         return self.workers >= self.cores or any(
-            step.kind in (Kind.THREAD, Kind.FREE)
-            for behaviour in self.behaviours
-            for step in flat(behaviour.steps)
+            behaviour.uses_threads for behaviour in self.behaviours
         )
 
     def system(self) -> System:
@@ -189,69 +193,6 @@ class Workload:
             cores=self.cores if self.competes else 0,
             warmth=self.warmth,
         )
-
-    def scripts(self) -> list[Script]:
-        """Return the behaviours as the engine runs them."""
-        # An odd stride deals all turns out evenly, in an order that repeats late.
-        turns = Random(0).choices(self.turns_ns, k=997)
-        return [
-            tuple(self._compiled(b.steps, cycle_from(turns, i)))
-            for i, b in enumerate(self.behaviours)
-        ]
-
-    def _compiled(
-        self, steps: Iterable[Step], turns: Iterator[int]
-    ) -> Iterator[tuple[int, Any, Any]]:
-        # A request is taken in by the loop; its task begins a turn later.
-        yield Op.WORK, next(turns), TURN
-        yield Op.LEAVE, 0, 0
-        held = code = 0  # work of the slice under way that is not yet yielded
-        for step in steps:
-            kind = step.kind
-            if held and (kind != Kind.LOOP or bool(code) != bool(step.code)):
-                yield Op.WORK, held, code
-                held = 0
-            if kind == Kind.LOOP:
-                code = code if held else step.code
-                held += step.ns
-                continue
-            if kind == Kind.BLOCKED:
-                yield Op.HOLD, step.ns, 0
-            elif kind == Kind.WAIT:
-                shared = step.ref >= 0 and self.stations[step.ref].capacity > 0
-                yield Op.WAIT, step.ns, step.ref if shared else -1
-                # The answer is taken in by the loop; the task goes on a turn later.
-                yield Op.WORK, next(turns), TURN
-                yield Op.LEAVE, 0, 0
-            elif kind in (Kind.THREAD, Kind.FREE):
-                yield Op.BURN, step.ns, int(kind == Kind.THREAD)
-            elif kind == Kind.YIELD:
-                yield Op.LEAVE, 0, 0
-                yield Op.WORK, next(turns), TURN
-            elif kind == Kind.FORK:
-                yield Op.FORK, tuple(self._compiled(step.inner, turns)), 0
-            elif kind == Kind.GATHER:
-                yield Op.GATHER, 0, step.ref
-            else:
-                yield _PLAIN[kind], step.ref, 0
-        if held:
-            yield Op.WORK, held, code
-
-
-def cycle_from(values: list[int], start: int) -> Iterator[int]:
-    """Yield the values again and again, each caller from another place on."""
-    at = start * 31
-    while True:
-        yield values[at % len(values)]
-        at += 1
-
-
-_PLAIN: Mapping[int, Op] = {
-    Kind.TAKE: Op.TAKE,
-    Kind.GIVE: Op.GIVE,
-    Kind.JOIN: Op.JOIN,
-    Kind.ANSWER: Op.ANSWER,
-}
 
 
 def flat(steps: Iterable[Step]) -> Iterable[Step]:
@@ -274,10 +215,18 @@ class Where:
     keys: frozenset[tuple[int, int, int, int]]
     endpoints: frozenset[int] = field(default_factory=frozenset)
 
+    @cached_property
+    def _sites(self) -> frozenset[int]:
+        return frozenset(key[0] for key in self.keys)
+
     def __contains__(self, step: object) -> bool:
-        if not isinstance(step, Step) or step.kind not in TIMED:
+        if not isinstance(step, Step):
             return False
-        site, activity, mode, resource = step.site, step.activity, step.mode, step.resource
+        site, sites = step.site, self._sites
+        # Most steps are at other sites; to see that at once makes edits several times faster.
+        if (site not in sites and -1 not in sites) or step.kind not in TIMED:
+            return False
+        activity, mode, resource = step.activity, step.mode, step.resource
         keys = self.keys
         return (
             (site, activity, mode, resource) in keys
