@@ -17,9 +17,20 @@ MAY: dict[str, set[str]] = {
     "program": set(),
     "ledger": {"recording"},
     "simulate": {"ledger", "recording"},
-    "causes": {"ledger", "program", "simulate", "recording"},
+    "codemod": set(),
+    "causes": {"codemod", "ledger", "program", "simulate", "recording"},
+    "cure": {"causes", "codemod"},
     "traffic": {"recording"},
-    "report": {"causes", "ledger", "simulate", "recording", "traffic", "__version__"},
+    "report": {
+        "causes",
+        "codemod",
+        "cure",
+        "ledger",
+        "simulate",
+        "recording",
+        "traffic",
+        "__version__",
+    },
 }
 
 

@@ -16,6 +16,7 @@ import typer
 from slowpath import __version__
 from slowpath.compare_cli import compare
 from slowpath.errors import UserError
+from slowpath.fix_cli import fix
 from slowpath.plan_cli import plan
 from slowpath.scan_cli import scan
 
@@ -239,6 +240,7 @@ def explain(
 
 app.command(short_help="Say what other settings, loads or cures would do.")(plan)
 app.command(short_help="Read the code alone, without running it.")(scan)
+app.command(short_help="Show or make the changes that cure the findings.")(fix)
 app.command(short_help="Hold two runs against each other; a gate for pipelines.")(compare)
 
 
