@@ -53,6 +53,7 @@ class Cause:
         links: pages worth reading.
         specificity: who explains a charge when several causes claim it: the larger. A general
             pattern (the loop was held) is 0; one that tells more about the same line is above it.
+        anytime: it is wrong whenever it runs, not only while others are served.
     """
 
     slug: str
@@ -63,6 +64,7 @@ class Cause:
     cure: Safety = Safety.NONE
     links: tuple[str, ...] = ()
     specificity: int = 0
+    anytime: bool = False
 
     def part(self, name: str) -> ModuleType | None:
         """Return one of its modules (`detect`, `scan`, …), or None if it has none."""

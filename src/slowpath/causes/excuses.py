@@ -42,6 +42,7 @@ _OPENERS = frozenset(
 _OF_FILES = re.compile(r"(builtins\.open|pathlib\.Path\.open)\(\)\.")
 _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
+_PACKED = ("zipfile.", "tarfile.", "gzip.", "bz2.", "lzma.")
 _NO = (("c", False), ("c", None))
 
 
@@ -56,10 +57,33 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (_OF_FILES.match(primitive) and _opened_here(graph, site))
         or (primitive in _LAZY and not _taken_from(site, index))
         or (primitive in _ACQUIRES and _made_here(site, call))
+        or (primitive.startswith(_PACKED) and _in_memory(graph, site))
+        or (primitive.startswith("psutil.") and not _given(call, "interval", 0))
         or any(_without_a_loop(*each) for each in hops)
         or any(_dispatched(*pair) for pair in pairwise(hops))
         or any(_switched_off(*pair) for pair in pairwise(hops))
     )
+
+
+def _in_memory(graph: Graph, function: Function) -> bool:
+    """Whether the archives that the function opens lie in memory."""
+    program = graph.program
+    opened = [
+        call.keyword("fileobj") or call.keyword("file") or next(iter(call.args), None)
+        for index, call in enumerate(function.body.calls)
+        if (value := program.callee(function, index)) is not None
+        and value[0] == "ext"
+        and value[1].startswith(_PACKED)
+        and value[1].count(".") == 1
+    ]
+    values = [program.value(function, each) for each in opened]
+    return bool(values) and all(value == ("ext", "io.BytesIO") for value in values)
+
+
+def _given(call: Call, name: str, position: int) -> bool:
+    """Whether an argument is passed, and not as none."""
+    ref = call.args[position] if len(call.args) > position else call.keyword(name)
+    return ref is not None and ref not in (("c", None), ("c", 0), ("c", 0.0))
 
 
 def handed_over(graph: Graph, function: Function, func: Ref) -> bool:

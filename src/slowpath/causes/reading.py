@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 
 from slowpath.causes.base import Cause, Entry, Finding, Hop
 from slowpath.causes.excuses import excused
+from slowpath.program.duty import before_serving, off_duty
 from slowpath.program.graph import CONFIDENCE, LIKELY, POSSIBLE, Graph, Reached
 from slowpath.program.knowledge import BURNS
 from slowpath.program.model import Body, Function, Stmt
@@ -21,38 +21,14 @@ _FAR = 7
 # What hurts only in volume, or the first time, counts from so near.
 _TELLING = {"light": 1, "middling": 2}
 
+_CACHES = frozenset({"functools.lru_cache", "functools.cache"})
+
 Hops = tuple[tuple[Function, int], ...]
-
-
-@cache
-def off_duty(path: str) -> bool:
-    """Whether the file is of a test-suite, an example or a command line: nobody waits there."""
-    parts = path.split("/")
-    name = parts[-1]
-    return (
-        name.startswith("test_")
-        or name.endswith("_test.py")
-        or name in ("conftest.py", "setup.py", "cli.py", "__main__.py", "pytest_plugin.py")
-        or any(p in ("tests", "test", "testing", "examples", "example", "docs", "benchmarks",
-                     "_testing", "docs_src", "scripts", "cli", "_cli",
-                     "migrations", "alembic", "management") for p in parts[:-1])
-    )  # fmt: skip
 
 
 def doubt(function: Function, confidence: int) -> int:
     """Lower the confidence where the code is not what serves requests."""
     return POSSIBLE if off_duty(function.path) else confidence
-
-
-_BEFORE_SERVING = frozenset(
-    "startup _startup on_startup shutdown _shutdown on_shutdown serve _serve lifespan _lifespan "
-    "setup_process_pool_exit_at_shutdown main amain _main __main__ bootstrap".split()
-)
-
-
-def serves(function: Function) -> bool:
-    """Whether the function runs while others are served, rather than before or after."""
-    return function.name not in _BEFORE_SERVING and not function.name.startswith("_shutdown")
 
 
 def hop(step: tuple[Function, int]) -> Hop:
@@ -80,6 +56,9 @@ def at(
         top: the function on the loop that the way is looked up for.
     """
     way = graph.way(top or function)
+    confidence = min(doubt(function, confidence), doubt(way.entry, confidence))
+    if confidence and not cause.anytime and before_serving(graph, top or function):
+        confidence = POSSIBLE
     entry = Entry(way.kind, way.entry.path, way.entry.line, way.entry.label)
     chain = tuple(hop(each) for each in (*way.hops, *hops))
     if not chain or (chain[-1].path, chain[-1].line) != (function.path, line):
@@ -92,7 +71,7 @@ def at(
         message,
         end_line=end_line or line,
         culprit=culprit,
-        confidence=CONFIDENCE[doubt(function, confidence)],
+        confidence=CONFIDENCE[confidence],
         entry=entry,
         chain=chain,
         seen_by=("scan",),
@@ -203,11 +182,19 @@ def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
     if weight in _TELLING:
         near = len(reached.hops) <= _TELLING[weight]
         confidence = min(confidence, LIKELY if near else POSSIBLE)
-    if graph.way(top).kind == "lifespan" or not serves(top):
+    if graph.way(top).kind == "lifespan":
         return POSSIBLE  # nobody is served yet
+    if any(_kept_for_good(graph, function) for function, _ in reached.hops[1:]):
+        return POSSIBLE  # the first time only
     if len(reached.hops) > _FAR or _does_not_wait(reached):
         return POSSIBLE
     return doubt(top, confidence)
+
+
+def _kept_for_good(graph: Graph, function: Function) -> bool:
+    """Whether the function's one result is kept: a cache without a key."""
+    keys = [name for name, _, _ in function.params if name != "cls"]
+    return not keys and any(name in _CACHES for name in graph.program.decorator_names(function))
 
 
 def _does_not_wait(reached: Reached) -> bool:

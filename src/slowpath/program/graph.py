@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from slowpath.program import extract
 from slowpath.program.calls import CERTAIN, COMMON, CONFIDENCE, LIKELY, POSSIBLE, Edge
+from slowpath.program.duty import off_duty
 from slowpath.program.entries import find_entries, threaded_routes
 from slowpath.program.index import Index, Pair
 from slowpath.program.model import Call, Function, Module
@@ -106,7 +107,7 @@ class Graph(Waits):
 
     def later_indexes(self) -> tuple[Index, ...]:
         """What is dear to find once calls are resolved."""
-        return self._offload_index(), self._awaited_index()
+        return self._offload_index(), self._awaited_index(), self._called_index()
 
     def starts(self) -> Iterator[Function]:
         """Where everything begins that matters to anybody."""
@@ -257,6 +258,25 @@ class Graph(Waits):
         """Whether any file imports this name from that module."""
         return bool(self.program.index("imported", _imports_of).get(f"{module}\0{name}"))
 
+    def called_elsewhere(self, function: Function) -> bool:
+        """Whether the loop calls a function from another file, tests and the like apart."""
+        return bool(self._called_index().get(function.key))
+
+    def _called_index(self) -> Index:
+        return self.program.index("called elsewhere", self._called_in)
+
+    def _called_in(self, module: Module) -> Iterator[Pair]:
+        if off_duty(module.path):
+            return
+        targets = {
+            edge.target: None
+            for function in module.functions.values()
+            if self.is_reached(function)
+            for edge in self.edges(function)
+            if edge.target is not None and edge.target.module is not module
+        }
+        yield from ((target.key, "") for target in targets)
+
     def awaits_of(self, package: str) -> bool:
         """Whether the loop awaits any call of an outside package."""
         return bool(self._awaited_index().get(package))
@@ -299,13 +319,22 @@ class Graph(Waits):
     def origins(self) -> dict[Function, Origin]:
         """Where the loop comes from to each function that it reaches."""
         if self._origins is None:
-            origins: dict[Function, Origin] = dict(self.entries)
-            self._spread(origins, deque(origins))
-            # What no framework calls: each coroutine function is an entry of its own.
+            # What no framework calls: each coroutine function is an entry of its own. Ways from
+            # tests and the like come last: they are no reason to doubt what others come to.
             lone = [each for each in self.program.functions() if each.is_async]
-            lone = [each for each in lone if each not in origins]
-            origins.update(dict.fromkeys(lone, _KIND_LAST))
-            self._spread(origins, deque(lone))
+            starts = [*self.entries.items(), *((each, _KIND_LAST) for each in lone)]
+            origins: dict[Function, Origin] = {}
+            for resting in (False, True):
+                for listed in (True, False):
+                    new = {
+                        function: kind
+                        for function, kind in starts
+                        if (kind != _KIND_LAST) is listed
+                        and off_duty(function.path) is resting
+                        and function not in origins
+                    }
+                    origins.update(new)
+                    self._spread(origins, deque(new))
             self._origins = origins
         return self._origins
 

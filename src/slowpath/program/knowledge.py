@@ -161,7 +161,7 @@ class Knowledge:
                     rest = name[len(prefix) + 1 :]
                     if f"{prefix}.{rest.partition('.')[0]}" in self._except:
                         break
-                    if _is_data(found, rest):
+                    if _is_data(found, rest) or rest.rpartition(".")[2] == "close":
                         break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
         return self._of_family(dotted)
@@ -212,10 +212,12 @@ def shorten(dotted: str) -> str:
 
 # What dicts, lists and texts can do.
 _OF_DATA = frozenset(
-    "get items keys values pop setdefault update copy split strip lstrip rstrip removeprefix "
-    "removesuffix lower upper startswith endswith format append extend encode decode join replace "
-    "isoformat".split()
-)
+    name
+    for kind in (dict, list, str, bytes)
+    for name in dir(kind)
+    # What else is called so, a remote part may do as well.
+    if not name.startswith("_") and name not in ("count", "insert", "remove", "clear")
+) | {"isoformat"}
 
 
 def _is_data(primitive: Primitive, rest: str) -> bool:

@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="The second caller awaits a coroutine that has already run and gets a RuntimeError.",
     advice="Cache the result: an async cache, or a dict of tasks with a bound.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

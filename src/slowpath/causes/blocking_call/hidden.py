@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Cause, Finding
 from slowpath.causes.excuses import ASYNC_TESTS, dispatches, handed_over, twins
-from slowpath.causes.reading import at_call, serves
+from slowpath.causes.reading import at_call
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph, is_awaited
@@ -120,8 +120,14 @@ def run_in_place(graph: Graph, cause: Cause) -> Iterator[Finding]:
                     f"{func}(...) is awaited when it is async and else runs on the event loop; "
                     "use a thread for it",
                     culprit=f"{func}()",
-                    confidence=POSSIBLE if notice or not serves(function) else LIKELY,
+                    confidence=POSSIBLE if notice or _wrapped(function, func) else LIKELY,
                 )  # fmt: skip
+
+
+def _wrapped(function: Function, func: str) -> bool:
+    """Whether it is what a decorator of the project wraps, which knows what it is put on."""
+    outer = function.scope
+    return bool(outer.qual) and any(name == func for name, _, _ in outer.params)
 
 
 def _unknown(graph: Graph, function: Function, index: int) -> bool:

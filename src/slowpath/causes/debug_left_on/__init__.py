@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="Echoed SQL, reloaders and debug modes cost time on every request.",
     advice="Turn it off, or read it from the environment with the default off.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

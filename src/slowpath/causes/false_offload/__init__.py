@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="The loop does the work itself, before or instead of the thread that is meant to.",
     advice="Pass the plain function and its arguments: not its result, no coroutine function.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

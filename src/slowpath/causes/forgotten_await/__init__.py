@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="The work does not run at all, and whoever relies on it waits, retries or fails later.",
     advice="Put `await` in front of the call, or hand the coroutine to a task that is kept.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

@@ -8,6 +8,7 @@ CAUSE = Cause(
     why="The loop holds tasks weakly: it can be collected half-way, and nobody cancels it.",
     advice="Keep the task (a set with `add_done_callback(discard)`) or use a `TaskGroup`.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
     links=("https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task",),
 )

@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="Each layer starts a task group and memory streams for every request, and copies bodies.",
     advice="Write it as pure ASGI: a class with `__call__(scope, receive, send)`.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Entry, Finding, Hop
 from slowpath.causes.middleware_overhead import CAUSE
-from slowpath.causes.reading import at, off_duty
+from slowpath.causes.reading import at
+from slowpath.program.duty import off_duty
 from slowpath.program.graph import CERTAIN, Graph
 
 _BASES = frozenset(

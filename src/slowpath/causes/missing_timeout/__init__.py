@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="One silent peer holds a thread, a connection and the request until someone restarts.",
     advice="Pass `timeout=`.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

@@ -27,6 +27,10 @@ _SHARED = frozenset(
 
 # A model is asked for something of each item: nothing changes on the other side.
 _ASKS = re.compile(r"\.(embeddings|images|moderations|transcriptions)\.(create|generate)$")
+_READS = frozenset(
+    "get head request download to_file transcribe embed aembed ainvoke acompletion aembedding "
+    "fetchone read_text aread generate summarize translate classify rerank arerank".split()
+)
 _HELD = frozenset({"with", "awith"})
 
 
@@ -51,7 +55,7 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         if _ordered(body, each.loop) or words_of(body, call.func) & _SHARED:
             continue
-        if is_write(call.name) and not _ASKS.search(str(call.func)):
+        if not _ASKS.search(str(call.func)) and not _reads(_name(graph, function, each.site)):
             continue
         if each.loop in told:
             continue
@@ -61,6 +65,19 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             f"{call.name}(...) is awaited for one item after another (loop at line "
             f"{body.blocks[each.loop].line}); the items do not need each other",
         )  # fmt: skip
+
+
+def _name(graph: Graph, function: Function, index: int) -> str:
+    """What is called in the end: `get` of `to_thread(requests.get, url)` as well."""
+    call = function.body.calls[index]
+    position = graph.offload_position(function, index)
+    if position is not None and len(call.args) > position:
+        return str(call.args[position]).rpartition(".")[2]
+    return call.name
+
+
+def _reads(name: str) -> bool:
+    return (is_lookup(name) or name in _READS) and not is_write(name)
 
 
 def _ordered(body: Body, loop: int) -> bool:

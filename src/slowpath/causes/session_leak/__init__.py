@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="Each leak takes a connection from the pool until none is left and requests wait.",
     advice="Use it as a context manager, or close it in `finally`.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

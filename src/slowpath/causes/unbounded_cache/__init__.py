@@ -8,5 +8,6 @@ CAUSE = Cause(
     why="Memory grows with traffic until the process is killed; collections get slower on the way.",
     advice="Bound it: an LRU or TTL cache, `maxsize=`, or remove entries when they are done with.",
     package=__name__,
+    anytime=True,
     cure=Safety.UNSAFE,
 )

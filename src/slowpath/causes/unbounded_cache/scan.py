@@ -23,7 +23,7 @@ _CACHE = re.compile(r"(cache|memo|seen|history|_by_|registry|pending|results|ses
 # There are as many of these as the program has, whatever is asked of it.
 _PART_OF_PROGRAM = re.compile(
     r"(^|_)(type|types|cls|class|klass|func|fn|function|callable|callback|handler|endpoint|"
-    r"settings|config|module|loop|event|kind|bucket|phase|stage|hook|signal|level|category|"
+    r"settings|config|module|loop|event|kind|app|app_name|plugin|plugin_name|backend|dialect|locale|bucket|phase|stage|hook|signal|level|category|"
     r"__class__|__name__|__qualname__)_?$"
 )
 _REGISTERS = re.compile(r"^_*(register|add|subscribe|setup|init|load|configure|on_startup)")
@@ -101,7 +101,8 @@ def _growth(body: Body, name: str) -> Iterator[int]:
 def _few_keys(body: Body, stmt: Stmt, name: str) -> bool:
     """Whether an element is stored under a part of the program: a type, a function, settings."""
     last = max(n for n, each in enumerate(stmt.reads) if each == name)
-    return _few(body, stmt.reads[last + 1 :])
+    keys = stmt.reads[last + 1 :]
+    return not keys or _few(body, keys)  # without a name it is a constant
 
 
 def _few(body: Body, keys: Iterable[Ref]) -> bool:

@@ -1,0 +1,91 @@
+"""Code that runs while nobody is served: tests, examples, command lines, start and end."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from slowpath.program import extract
+from slowpath.program.model import Function
+
+if TYPE_CHECKING:
+    from slowpath.program.graph import Graph
+
+_FILES = frozenset(
+    "conftest.py setup.py cli.py _cli.py __main__.py pytest_plugin.py manage.py noxfile.py".split()
+)
+_FOLDERS = frozenset(
+    "tests test testing examples example docs benchmarks _testing docs_src scripts cli _cli "
+    "migrations alembic management pytest evals".split()
+)
+_BEFORE_SERVING = frozenset(
+    "serve _serve main amain _main async_main __main__ bootstrap pre_login _pre_login "
+    "_pre_connect pre_connect setup_process_pool_exit_at_shutdown init_db initdb create_tables "
+    "run_migrations launch_instance launch_instance_async".split()
+)
+_START_OR_END = re.compile(r"(^|_)(startup|shutdown|lifespan)(_|$)")
+# What stands in these may run for as long as the program.
+_FOR_EVER = frozenset({"while", "afor", "lambda"})
+_DEEPEST = 6
+
+
+@cache
+def off_duty(path: str) -> bool:
+    """Whether the file is of a test-suite, an example or a command line: nobody waits there."""
+    *folders, name = path.split("/")
+    return (
+        name.startswith("test_")
+        or name.endswith("_test.py")
+        or name in _FILES
+        or not _FOLDERS.isdisjoint(folders)
+    )
+
+
+def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> bool:
+    """Whether a function runs before others are served, or after.
+
+    Its name may say so, or that of all that call it: then they are in the same file, do it once,
+    and the loop calls it from no other file.
+    """
+    name = function.name
+    if name in _BEFORE_SERVING or _START_OR_END.search(name):
+        return True
+    if graph.entries.get(function) == "lifespan":
+        return True
+    if not depth or function in graph.entries:
+        return False
+    found: bool = graph.program.remember(
+        function, ("before serving", depth), lambda: _called_before(graph, function, depth)
+    )
+    return found
+
+
+def _called_before(graph: Graph, function: Function, depth: int) -> bool:
+    callers = _callers(graph, function)
+    return (
+        bool(callers)
+        and all(caller is not function and _once(caller, index) for caller, index in callers)
+        and all(before_serving(graph, caller, depth - 1) for caller, _ in callers)
+        and not graph.called_elsewhere(function)
+    )
+
+
+def _callers(graph: Graph, function: Function) -> list[tuple[Function, int]]:
+    """The calls of a function that the loop makes in its own file."""
+    name = function.name
+    return [
+        (each, edge.site)
+        for each in function.module.functions.values()
+        if each.mentions(name) and graph.is_reached(each)
+        for edge in graph.edges(each)
+        if edge.target is function
+    ]
+
+
+def _once(caller: Function, index: int) -> bool:
+    """Whether a call is made there and then, and not again and again."""
+    body = caller.body
+    call = body.calls[index]
+    handed_on = call.flags & (extract.ARGUMENT | extract.DEFERRED) and not call.awaited
+    return not handed_on and not body.inside(call.block, _FOR_EVER)
