@@ -10,6 +10,7 @@ from slowpath.causes.reading import at_call
 from slowpath.program import extract
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Class, Function
+from slowpath.program.resolve import Program
 
 # Work of the start or the end of a process.
 _ONCE = frozenset(
@@ -97,24 +98,42 @@ def _give(
     return None
 
 
-def _made(graph: Graph, function: Function, table: str) -> Iterator[tuple[int, str]]:
+def _made(graph: Graph, function: Function, table: str) -> list[tuple[int, str]]:
     """(call, name) of what the function makes itself."""
+    known: list[tuple[int, str]] | None = function.memo.get(("made", table))
+    if known is None:
+        known = function.memo["made", table] = list(_make(graph, function, table))
+    return known
+
+
+def _make(graph: Graph, function: Function, table: str) -> Iterator[tuple[int, str]]:
     program = graph.program
     for edge in graph.edges(function):
         if edge.target is None:
             if edge.confidence > POSSIBLE and program.knowledge.in_set(table, edge.dotted):
                 yield edge.site, edge.dotted
-        elif edge.target.name == "__init__" and graph.way(function).kind not in _NOT_SERVING:
+        elif edge.target.name == "__init__":
             cls = edge.target.owner
             name = _own_client(graph, cls, table) if cls is not None else ""
-            if cls is not None and name and not _bases(graph, cls, table):
+            if cls is None or not name or _bases(graph, cls, table):
+                continue
+            if graph.way(function).kind not in _NOT_SERVING:
                 yield edge.site, f"{cls.name} with its own {name}"
-    for index, call in enumerate(function.body.calls):
-        value = None if call.deferred else program.callee(function, index)
-        if value is not None and value[0] == "cls":
-            base = _bases(graph, value[1], table)
-            if base:
-                yield index, f"{value[1].name}, a {base},"
+    for index, called in _classes_called(program, function):
+        base = _bases(graph, called, table)
+        if base:
+            yield index, f"{called.name}, a {base},"
+
+
+def _classes_called(program: Program, function: Function) -> list[tuple[int, Class]]:
+    known: list[tuple[int, Class]] | None = function.memo.get("classes called")
+    if known is None:
+        known = function.memo["classes called"] = []
+        for index, call in enumerate(function.body.calls):
+            value = None if call.deferred else program.callee(function, index)
+            if value is not None and value[0] == "cls":
+                known.append((index, value[1]))
+    return known
 
 
 def _bases(graph: Graph, cls: Class, table: str) -> str:
@@ -142,6 +161,13 @@ def _own_client(graph: Graph, cls: Class, table: str) -> str:
 
 
 def _runs_once(graph: Graph, function: Function) -> bool:
+    known: bool | None = function.memo.get("runs once")
+    if known is None:
+        known = function.memo["runs once"] = _is_run_once(graph, function)
+    return known
+
+
+def _is_run_once(graph: Graph, function: Function) -> bool:
     if (
         function.name in _ONCE
         or _SAID_ONCE.search(function.name)

@@ -389,11 +389,15 @@ class Module:
         """Whether one of these names may be anywhere in the file."""
         known = self._mentioned.get(names)
         if known is None:
-            words = self.words
-            known = self._mentioned[names] = not words or any(
-                name.rpartition(b".")[2] in words for name in _encoded(names)
-            )
+            known = self._mentioned[names] = self._may_hold(names)
         return known
+
+    def _may_hold(self, names: tuple[str, ...]) -> bool:
+        words = self.words
+        for name in _encoded(names):
+            if name.rpartition(b".")[2] in words:
+                return True
+        return not words
 
     def inner_imports(self) -> Iterator[tuple[str, str | None]]:
         """What functions import for themselves."""
