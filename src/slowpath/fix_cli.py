@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,9 +66,9 @@ def fix(
         raise UserError("--scan reads the code and --run a run; choose one.")
     root = Path.cwd()
     meant = choose.wanted(finding or (), root)
-    every = _of_scan(root) if scan else _of_run(run, runs)
+    every = _of_scan(root, finding or ()) if scan else _of_run(run, runs)
     if every is None:
-        every = _of_scan(root)
+        every = _of_scan(root, finding or ())
         print("slowpath: there is no run; these are the findings of a scan", file=sys.stderr)
     chosen = [(number, each) for number, each in every if meant.has(each, number)]
     if meant and not chosen:
@@ -117,18 +118,30 @@ def _of_run(name: str | None, runs: Path | None) -> list[tuple[int, Any]] | None
     return numbered(report["findings"], report.get("in_code", []))
 
 
-def _of_scan(root: Path) -> list[tuple[int, Any]]:
-    """The findings of the code in this folder, as `slowpath scan` is set up for it."""
+def _of_scan(root: Path, words: Sequence[str]) -> list[tuple[int, Any]]:
+    """The findings of the code as `slowpath scan` tells them.
+
+    Of the one folder that the user named, else of the working folder.
+    """
     from slowpath import scan_options as options
     from slowpath.report.scan_json import finding as as_data
     from slowpath.scan import scan
 
-    config = options.read_config(root)
-    seen = scan(root, select=config.select, ignore=config.ignore, cache=root / ".slowpath/cache")
+    folders = [Path(word) for word in words if Path(word).is_dir()]
+    folder = folders[0].absolute() if len(folders) == 1 else root
+    if not folder.is_relative_to(root):
+        raise UserError(f"{folders[0]} is outside of the working folder; go there first.")
+    config = options.read_config(folder)
+    seen = scan(folder, select=config.select, ignore=config.ignore, cache=Path(".slowpath/cache"))
     findings, _ = options.without_ignored(
         options.without_excluded(seen.findings, config), seen.ignores
     )
     told = [as_data(each) for each in findings if each.confidence != "possible"]
+    prefix = folder.relative_to(root)
+    for each in told:
+        for place in (each, each["entry"] or {}, *each["chain"]):
+            if "path" in place:
+                place["path"] = (prefix / place["path"]).as_posix()
     return list(enumerate(told, 1))
 
 

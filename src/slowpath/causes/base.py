@@ -2,8 +2,8 @@
 
 A cause is a package with a `CAUSE` in its `__init__`, and any of the parts `scan.py` (function
 `scan(program)`), `detect.py` (function `detect(ledger)`), `edit.py` (function
-`edit(finding, ledger)`) and `cause.md`; a small one may be a single module. Parts are loaded when
-used.
+`edit(finding, ledger)`), `cure.py` (function `cure(site)`) and `cause.md`; a small one may be a
+single module. Parts are loaded when used.
 
 `scan` is asked of each file by itself, in one of several processes: it goes through the project
 by `Graph.functions`, `files`, `on_loop`, `reached` and their like, and looks up what it wants to
@@ -48,7 +48,8 @@ class Cause:
         title: a sentence without a full stop.
         why: one line on why it is slow.
         advice: what to do, one or two sentences for a report.
-        cure: how far an automatic cure may be trusted.
+        cure: how far its changes of code may be trusted in general; `cure.py` tells for one
+            finding. `NONE` if there is no `cure.py`.
         package: the package that holds its parts (`__name__`).
         links: pages worth reading.
         specificity: who explains a charge when several causes claim it: the larger. A general

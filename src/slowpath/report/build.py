@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from slowpath.causes import Finding, catalogue
+from slowpath.codemod import Project
 from slowpath.ledger import Ledger
 from slowpath.recording import Recording
 from slowpath.report.blind import FEW, blind_of, hints_of, hook_states
 from slowpath.report.figures import endpoints_of, load_of
 from slowpath.report.findings import finding_of, in_code_of
+from slowpath.report.fixes import put_fixes
 from slowpath.report.model import VERSION, FindingReport, Load, Probe, Report
 from slowpath.report.words import counted, percent
 
@@ -37,6 +39,8 @@ def build(
     load = load_of(ledger)
     endpoints = endpoints_of(ledger)
     found = [finding_of(finding, i, ledger, root) for i, finding in enumerate(findings, 1)]
+    seen = [in_code_of(finding, root, started) for finding in in_code]
+    put_fixes([*found, *seen], Project(root))
     return {
         "version": VERSION,
         "run": recording.run,
@@ -47,7 +51,7 @@ def build(
         "endpoints": endpoints,
         "simulation": {"replay_error": None},
         "findings": found,
-        "in_code": [in_code_of(finding, root, started) for finding in in_code],
+        "in_code": seen,
         "looked_for": sorted(slug for slug, cause in catalogue().items() if cause.part("detect")),
         "blind": blind_of(recording, endpoints),
         "probe": _probe(recording, ledger),

@@ -61,7 +61,9 @@ def in_code_of(finding: Finding, root: Path, started: str = "") -> InCode:
         "cause": finding.cause.slug,
         "title": finding.cause.title,
         "message": plain(finding.message, root),
-        **_place(finding.path, finding.line, finding.function, root),
+        "path": relative(finding.path, root),
+        "line": finding.line,
+        "function": finding.function,
         "confidence": finding.confidence,
         "entry": _entry(finding, root),
         "chain": [_place(hop.path, hop.line, hop.function, root) for hop in finding.chain],
@@ -74,7 +76,7 @@ def in_code_of(finding: Finding, root: Path, started: str = "") -> InCode:
 def as_finding(seen: InCode, number: int) -> FindingReport:
     """Describe what only a scan saw as a finding without a cost."""
     cause = catalogue().get(seen["cause"])
-    return {
+    found: FindingReport = {
         "number": number,
         "cause": seen["cause"],
         "title": seen["title"],
@@ -97,8 +99,11 @@ def as_finding(seen: InCode, number: int) -> FindingReport:
         "entry": seen["entry"],
         "chain": seen["chain"],
         "seen_by": ["scan"],
-        "cure": str(cause.cure) if cause else "none",
+        "cure": seen.get("cure") or (str(cause.cure) if cause else "none"),
     }
+    if "fix" in seen:
+        found["fix"] = seen["fix"]
+    return found
 
 
 def _entry(finding: Finding, root: Path) -> dict[str, Any] | None:

@@ -91,13 +91,29 @@ class Place(TypedDict):
     function: str
 
 
+class Fix(TypedDict):
+    """What `slowpath fix` would do about a finding; of `cure` "none" it only says `why`.
+
+    `title` is what would be done, `look` what to look at (empty where it is safe), `changes` the
+    file, and `diff` the lines of a unified diff, of which `cut` are left out.
+    """
+
+    cure: str
+    why: NotRequired[str]
+    title: NotRequired[str]
+    look: NotRequired[str]
+    changes: NotRequired[str]
+    diff: NotRequired[list[str]]
+    cut: NotRequired[int]
+
+
 class FindingReport(Place):
     """One finding.
 
     `charged_ms_per_request` is the mean over all measured requests, so that findings add up;
     `share_of_p95` the share of the time of every endpoint's slowest twentieth. Both are None for
     what only a scan saw. `predicted` is what curing it alone would give: p50, p95 (with the
-    bounds `low` and `high`) and rate of the whole load.
+    bounds `low` and `high`) and rate of the whole load. `cure` is true of this very finding.
     """
 
     number: int
@@ -120,6 +136,7 @@ class FindingReport(Place):
     chain: list[Place]
     seen_by: list[str]
     cure: str
+    fix: NotRequired[Fix]
 
 
 class InCode(Place):
@@ -138,6 +155,8 @@ class InCode(Place):
     end_line: NotRequired[int]
     culprit: NotRequired[str]
     source: NotRequired[Source | None]
+    cure: NotRequired[str]
+    fix: NotRequired[Fix]
 
 
 class Blind(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import Counter
 from functools import cache
@@ -11,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from slowpath.causes.base import Finding
+from slowpath.causes.base import Finding, Safety
 from slowpath.report.scan_result import Result
 
 _WIDTH = 80
@@ -104,6 +105,12 @@ def _summary(result: Result, console: Console) -> None:
         width = max(map(len, counts))
         for slug, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
             console.print(f"{slug:{width}} {count:>5}", highlight=False)
+    if any(found.cause.cure is not Safety.NONE for found in result.findings):
+        # Which of them can be cured so takes longer to say than to find them.
+        where = shlex.quote(str(result.root))
+        console.print(
+            f"cures as changes of your code: slowpath fix --scan {where}", highlight=False
+        )
     read = f"{result.files:,} files, {result.lines:,} lines in {result.seconds:.1f} s"
     number = len(result.findings)
     found = f"{number} finding{'' if number == 1 else 's'}" if number else "nothing found"

@@ -11,7 +11,7 @@ CAUSE = Cause(
         "body yourself, without a response model."
     ),
     package=__name__,
-    cure=Safety.UNSAFE,
+    cure=Safety.NONE,
     links=("https://fastapi.tiangolo.com/advanced/response-directly/",),
     specificity=30,
 )

@@ -9,6 +9,6 @@ CAUSE = Cause(
     advice="Keep the task (a set with `add_done_callback(discard)`) or use a `TaskGroup`.",
     package=__name__,
     anytime=True,
-    cure=Safety.UNSAFE,
+    cure=Safety.SAFE,
     links=("https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task",),
 )

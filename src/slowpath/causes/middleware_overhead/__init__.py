@@ -9,5 +9,5 @@ CAUSE = Cause(
     advice="Write it as pure ASGI: a class with `__call__(scope, receive, send)`.",
     package=__name__,
     anytime=True,
-    cure=Safety.UNSAFE,
+    cure=Safety.NONE,
 )

@@ -9,5 +9,5 @@ CAUSE = Cause(
     advice="Use it as a context manager, or close it in `finally`.",
     package=__name__,
     anytime=True,
-    cure=Safety.UNSAFE,
+    cure=Safety.NONE,
 )

@@ -8,5 +8,5 @@ CAUSE = Cause(
     why="Every record is written or sent before the request goes on.",
     advice="Put a `QueueHandler` before it and let a `QueueListener` do the work.",
     package=__name__,
-    cure=Safety.UNSAFE,
+    cure=Safety.NONE,
 )

@@ -11,7 +11,7 @@ CAUSE = Cause(
         "fetch it when it has run out."
     ),
     package=__name__,
-    cure=Safety.UNSAFE,
+    cure=Safety.NONE,
     links=("https://www.rfc-editor.org/rfc/rfc9111",),
     specificity=45,
 )

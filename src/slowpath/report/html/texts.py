@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from slowpath.report.fixes import command
 from slowpath.report.html.model import Texts
 from slowpath.report.html.names import short_path
 from slowpath.report.model import FindingReport, Report
@@ -26,7 +27,8 @@ def texts_of(finding: FindingReport, report: Report, page: str) -> Texts:
     """
     return {
         "evidence": evidence(finding),
-        "command": f"slowpath explain {shlex.quote(finding['cause'])}",
+        "command": command(finding, write=True)
+        or f"slowpath explain {shlex.quote(finding['cause'])}",
         "issue": issue(finding, report),
         "prompt": prompt_parts(finding, report, page),
     }

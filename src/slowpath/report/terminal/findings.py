@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from slowpath.report.fixes import WORDS, command
 from slowpath.report.kinds import kind_of
 from slowpath.report.model import Charged, FindingReport, Place, Report
 from slowpath.report.terminal.evidence import phrase
@@ -52,6 +53,8 @@ def in_code(report: Report, paper: Paper) -> None:
             first=ink("- "),
         )
         paper.flow(_sentence(each["message"] or each["title"]), indent=INDENT)
+        if fix := command(each):
+            paper.flow((fix, "bold"), f"  {WORDS[each['cure']]}", indent=INDENT)
     if len(every) > MOST and not paper.full:
         paper.line((f"  {counted(len(every) - MOST, 'more place')}: `slowpath scan`.", "dim"))
 
@@ -102,6 +105,8 @@ def _finding(finding: FindingReport, report: Report, paper: Paper) -> None:
     _chain(finding, paper)
     if finding["advice"]:
         paper.item("do", (_sentence(finding["advice"]), "green"))
+    if fix := command(finding):
+        paper.item("fix", (fix, "bold"), f"  {WORDS[finding['cure']]}")
 
 
 def _where(place: Place | FindingReport) -> str:

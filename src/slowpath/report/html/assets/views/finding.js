@@ -26,7 +26,7 @@ function oneFinding(finding, texts) {
     evidence.length ? [el('h2', {}, 'Evidence'), evidenceList(evidence)] : null,
     el('h2', {}, 'What to do'),
     finding.advice ? el('p', {}, prose(finding.advice)) : null,
-    el('p.soft', {}, SAFETY[finding.cure] || ''),
+    el('p.soft', {}, finding.fix ? '' : SAFETY[finding.cure] || ''),
     cureOf(finding),
     copies(finding, texts),
     causePage(finding.cause),
@@ -116,13 +116,35 @@ function evidenceList(evidence) {
   ]));
 }
 
-// The example of the cause's page as a diff, beside the line: what to change in its manner.
+const SIGNS = {'+': 'added', '-': 'removed', '@': 'soft'};
+
+function diffLine(sign, line) {
+  return el(SIGNS[sign] ? `div.${SIGNS[sign]}` : 'div', {}, el('span.sign', {}, sign), line || ' ');
+}
+
+// The change of the user's own lines where there is one; else the example of the cause's page.
 function cureOf(finding) {
+  const {fix} = finding;
+  if (fix && fix.diff) return ownCure(finding, fix);
+  return [fix && fix.why ? el('p.soft', {}, prose(fix.why)) : null, exampleOf(finding)];
+}
+
+function ownCure(finding, fix) {
+  // The names of the file stand in the caption.
+  const lines = fix.diff.filter((line) => !/^(---|\+\+\+) /.test(line));
+  return el('figure.cure', {},
+    el('figcaption', {}, 'The cure of your own lines, ', el('code', {}, shortPath(fix.changes)), ': ', prose(fix.title)),
+    el('div.source', {tabindex: '0', role: 'group', 'aria-label': 'The cure as a diff: minus goes, plus comes'},
+      lines.map((line) => (line.startsWith('@@') ? diffLine('@', line) : diffLine(line.charAt(0), line.slice(1))))),
+    fix.cut ? el('p.soft', {}, `${counted(fix.cut, 'line')} more: slowpath fix shows them.`) : null,
+    fix.look ? el('p.warn', {}, 'Look at it first. ', prose(fix.look)) : el('p.soft', {}, 'Safe.'));
+}
+
+// The example as a diff, beside the line: what to change in its manner.
+function exampleOf(finding) {
   const {example} = DATA.causes[finding.cause] || {};
   if (!example) return null;
-  const names = {'+': 'added', '-': 'removed', ' ': ''};
-  const lines = example.lines.map(([sign, line]) =>
-    el(names[sign] ? `div.${names[sign]}` : 'div', {}, el('span.sign', {}, sign), line || ' '));
+  const lines = example.lines.map(([sign, line]) => diffLine(sign, line));
   return el('div.two.beside', {},
     finding.source ? el('figure', {}, el('figcaption', {}, 'Your code, ', el('code', {}, `${shortPath(finding.path)}:${finding.line}`)), sourceLines(finding)) : null,
     el('figure', {}, el('figcaption', {}, 'An example of the cure, not your code: from the page of this cause'),
@@ -152,6 +174,7 @@ function copies(finding, texts) {
   const told = el('span.soft', {role: 'status'});
   return el('section.take', {},
     el('h2', {}, 'Take it along'),
+    finding.fix && finding.fix.diff ? el('p.soft', {}, 'The command makes the change: ', el('code', {}, texts.command)) : null,
     el('div.tools', {},
       el('button', {'data-key': 'copy-command', onclick: copy('Command', texts.command)}, 'Copy command'),
       el('button', {'data-key': 'copy-issue', onclick: copy('Issue', texts.issue)}, 'Copy as issue'),
