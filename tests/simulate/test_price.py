@@ -170,7 +170,7 @@ def test_sets_that_share_their_first_edits_are_made_as_if_alone() -> None:
     workload = observe(recorded()[0])
     [pool] = [pool.name for pool in workload.pools if pool.kind == "connections"]
     more, fewer, users = Resized(pool, 9), Resized(pool, 2), Users(3)
-    many._prepare(workload)
+    runner = many.Runner(workload)
     for edits in (
         (),
         (more,),
@@ -180,4 +180,4 @@ def test_sets_that_share_their_first_edits_are_made_as_if_alone() -> None:
         (users,),
         (more, users),
     ):
-        assert many._changed(edits) == apply(workload, edits)
+        assert runner.workload(edits) == apply(workload, edits)

@@ -8,7 +8,8 @@ and after are simulated with the same draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +17,10 @@ import numpy as np
 from slowpath.ledger import Ledger
 from slowpath.simulate.edits import Edit, choices
 from slowpath.simulate.many import Figures as Figures
-from slowpath.simulate.many import Progress, Simulations, ratio
+from slowpath.simulate.many import Found, Progress, Simulations, ratio, shortened
+from slowpath.simulate.many import mean as mean
 from slowpath.simulate.observe import observe
-from slowpath.simulate.replay import Outcome, simulations
+from slowpath.simulate.replay import simulations
 from slowpath.simulate.workload import Workload
 
 #: With a larger error of the replay, predictions are not to be trusted.
@@ -29,6 +31,10 @@ MIN_REQUESTS, MIN_SECONDS, ENOUGH_REQUESTS = 30, 1.0, 200
 SEEDS = 2
 #: How often requests are drawn anew for an interval.
 DRAWS = 5
+#: Steps of requests that one replay of the recording may take.
+REPLAY_STEPS = 250_000
+#: A round of the search looks at least at so many cures.
+FEW = 3
 #: The bounds of an interval.
 LOW, HIGH = 0.05, 0.95
 #: p95 that differ by less are alike; the rate decides.
@@ -160,33 +166,47 @@ class _Pricing:
         self.simulations = simulations
 
     def prices(self) -> Prices:
-        simulated = mean(simulations(self.workload, range(SEEDS)))
-        replay = Replay(self.measured, simulated)
-        if not replay.trusted:
-            replay = replace(replay, missing=tuple(missing(self.ledger, self.workload)))
         known = [i for i, edit in enumerate(self.edits) if edit is not None]
-        self.simulations.expect(len(known) * (SEEDS + DRAWS + 3))
-        chosen = self._chosen(known)
-        sets = [(), *((chosen[i],) for i in known)]
-        self.baseline, *found = self.simulations.figures(sets, SEEDS)
-        alone = dict(zip(known, found, strict=True))
-        spread = self._spread([(chosen[i],) for i in known])
+        options = {i: choices(edit) for i in known if (edit := self.edits[i]) is not None}
+        self.simulations.expect(most_simulations(options.values()))
+        several = [i for i in known if len(options[i]) > 1]
+        single = [i for i in known if len(options[i]) == 1]
+        tried = [self.simulations.start([(one,) for one in options[i]]) for i in several]
+        sets = [(), *((options[i][0],) for i in single)]
+        begun = self.simulations.start(sets, SEEDS, DRAWS)
+        replay = self._replay()  # while the processes are at work
+        chosen = {i: options[i][0] for i in known}
+        for i, one in zip(several, tried, strict=True):
+            chosen[i] = _chosen(options[i], self.simulations.found(one))
+        begun += self.simulations.start([(chosen[i],) for i in several], SEEDS, DRAWS)
+        all_begun = self.simulations.start([tuple(chosen.values())] if known else [], SEEDS)
+        self.baseline, *found = self.simulations.found(begun)
+        alone = dict(zip([*single, *several], found, strict=True))
         prices: list[Price | None] = [None] * len(self.edits)
-        for i, (low, high) in zip(known, spread, strict=True):
-            figures = self._anchored(alone[i])
-            bounds = sorted((self.measured.p95_ms * low, self.measured.p95_ms * high))
+        for i in known:
+            figures = self._anchored(alone[i].mean)
+            low, high = self._bounds(alone[i])
             prices[i] = Price(
-                figures,
-                min(bounds[0], figures.p95_ms),
-                max(bounds[1], figures.p95_ms),
-                chosen[i],
+                figures, min(low, figures.p95_ms), max(high, figures.p95_ms), chosen[i]
             )
-        plan, together = self._plan(chosen, alone)
         order = sorted(range(len(self.edits)), key=lambda i: self._rank(prices[i], i))
+        plan: tuple[Stage, ...] = ()
+        together: Figures | None = None
+        for everything in self.simulations.found(all_begun):
+            plan = self._plan(chosen, alone, everything)
+            together = self._anchored(everything.mean)
         return Prices(replay, tuple(prices), tuple(order), plan, together)
 
+    def _replay(self) -> Replay:
+        steps = sum(len(behaviour.steps) for behaviour in self.workload.behaviours)
+        replayed = shortened(self.workload, REPLAY_STEPS / max(1, steps))
+        replay = Replay(self.measured, mean(simulations(replayed, range(SEEDS))))
+        if not replay.trusted:
+            replay = replace(replay, missing=tuple(missing(self.ledger, self.workload)))
+        return replay
+
     def _anchored(self, figures: Figures) -> Figures:
-        return self.measured.times(figures, self.baseline)
+        return self.measured.times(figures, self.baseline.mean)
 
     def _rank(self, price: Price | None, position: int) -> tuple[float, float, int]:
         """Sort by p95, in steps of what is alike; then by rate; then as they came."""
@@ -195,72 +215,94 @@ class _Pricing:
         gain = np.log(max(1e-9, price.figures.p95_ms) / max(1e-9, self.measured.p95_ms))
         return (round(float(gain) / ALIKE) * ALIKE, -price.figures.rps, position)
 
-    def _chosen(self, known: Sequence[int]) -> dict[int, Edit]:
-        """Choose among settings the least that is nearly as good as the best."""
-        chosen: dict[int, Edit] = {}
-        for i in known:
-            edit = self.edits[i]
-            assert edit is not None
-            options = choices(edit)
-            if len(options) == 1:
-                chosen[i] = options[0]
-                continue
-            found = self.simulations.figures([(option,) for option in options])
-            best = min(figures.p95_ms for figures in found)
-            chosen[i] = next(
-                option
-                for option, figures in zip(options, found, strict=True)
-                if figures.p95_ms <= best * (1 + ALIKE)
-            )
-        return chosen
-
-    def _spread(self, sets: Sequence[tuple[Edit, ...]]) -> list[tuple[float, float]]:
-        """Return for each set of edits the bounds of p95 after / p95 before."""
-        if not sets:
-            return []
-        before, *rest = self.simulations.draws([(), *sets], DRAWS)
-        found = []
-        for after in rest:
-            ratios = [new / old for new, old in zip(after, before, strict=True) if old > 0]
-            low, high = np.quantile(ratios or [1.0], (LOW, HIGH)).tolist()
-            found.append((low, high))
-        return found
+    def _bounds(self, after: Found) -> tuple[float, float]:
+        """Return the interval of p95, ms: before and after are drawn alike."""
+        pairs = zip(after.draws_p95_ms, self.baseline.draws_p95_ms, strict=True)
+        ratios = [new / old for new, old in pairs if old > 0]
+        low, high = np.quantile(ratios or [1.0], (LOW, HIGH)).tolist()
+        return self.measured.p95_ms * low, self.measured.p95_ms * high
 
     def _plan(
-        self, chosen: dict[int, Edit], alone: dict[int, Figures]
-    ) -> tuple[tuple[Stage, ...], Figures | None]:
+        self, chosen: dict[int, Edit], alone: dict[int, Found], together: Found
+    ) -> tuple[Stage, ...]:
         """Search greedily for the cures that matter, the one that gains most first.
 
         It goes on while a cure is noticed, or while all that is left together still gains much:
-        of two limits in a row, curing either alone gains nothing.
+        of two limits in a row, curing either alone gains nothing. The search compares with one
+        seed; what is told of a stage has them all.
         """
-        if not chosen:
-            return (), None
-        together = self.simulations.figures([tuple(chosen.values())], SEEDS)[0]
-        stages: list[Stage] = []
-        left = dict(chosen)
+        left = list(chosen)
+        gave = {i: alone[i].mean for i in left}  # each cure, when it was last looked at
+        looked_at = set(left)
         made: tuple[Edit, ...] = ()
-        current = self.baseline
+        current = self.baseline.first
+        stages: list[tuple[int, Future[Found]]] = []
         while left:
-            names = list(left)
-            found = (
-                [alone[i] for i in names]
-                if not made
-                else self.simulations.figures([(*made, left[i]) for i in names])
-            )
-            position = min(range(len(names)), key=lambda n: _worth(found[n]))
-            best = found[position]
-            if not _noticed(best, current) and not _noticed(together, current):
+            if made:
+                looked_at = _looked_at(left, gave, looked_at)
+                self._look(made, chosen, looked_at, gave)
+                if not any(_noticed(gave[i], current) for i in looked_at):
+                    self._look(made, chosen, set(left) - looked_at, gave)
+                    looked_at = set(left)
+            best = min((i for i in left if i in looked_at), key=lambda i: _worth(gave[i]))
+            after = gave[best] if made else alone[best].first
+            if not _noticed(after, current) and not _noticed(together.first, current):
                 break
-            name = names[position]
-            made = (*made, left.pop(name))
-            current = best
-            stages.append(Stage(name, self._anchored(best)))
-        while stages and len(stages) > 1 and not _noticed_stage(stages[-1], stages[-2]):
-            stages.pop()
-        if len(stages) == 1 and not _noticed_stage(stages[0], Stage(-1, self.measured)):
-            stages.pop()
-        return tuple(stages), self._anchored(together)
+            left.remove(best)
+            made = (*made, chosen[best])
+            current = after
+            [told] = self.simulations.start([made], SEEDS)
+            stages.append((best, told))
+        found = self.simulations.found([future for _, future in stages])
+        plan = [
+            Stage(i, self._anchored(one.mean)) for (i, _), one in zip(stages, found, strict=True)
+        ]
+        while len(plan) > 1 and not _noticed(plan[-1].figures, plan[-2].figures):
+            plan.pop()
+        if len(plan) == 1 and not _noticed(plan[0].figures, self.measured):
+            plan.pop()
+        return tuple(plan)
+
+    def _look(
+        self,
+        made: tuple[Edit, ...],
+        chosen: Mapping[int, Edit],
+        looked_at: Iterable[int],
+        gave: dict[int, Figures],
+    ) -> None:
+        """Note what each of some cures gives after those that are made."""
+        names = sorted(looked_at)
+        begun = self.simulations.start([(*made, chosen[i]) for i in names])
+        gave |= zip(names, (found.first for found in self.simulations.found(begun)), strict=True)
+
+
+def most_simulations(options: Collection[Sequence[Edit]]) -> int:
+    """Return about how many simulations edits need at most, by what there is to choose from."""
+    count = len(options)
+    tried = sum(len(edits) for edits in options if len(edits) > 1)
+    searched = count * (count - 1) // 2
+    return tried + (count + 1) * (SEEDS + DRAWS) + searched + (count + 1) * SEEDS
+
+
+def _chosen(options: Sequence[Edit], found: Sequence[Found]) -> Edit:
+    """Choose among settings the least that is nearly as good as the best."""
+    best = min(one.first.p95_ms for one in found)
+    return next(
+        option
+        for option, one in zip(options, found, strict=True)
+        if one.first.p95_ms <= best * (1 + ALIKE)
+    )
+
+
+def _looked_at(left: Sequence[int], gave: Mapping[int, Figures], before: Set[int]) -> set[int]:
+    """Return the cures that the next round looks at, by what they gave when last looked at.
+
+    Those that gave most the last time, and those that were not looked at then. So none is left
+    out twice, however little it gave: what it gives may depend on those that were made since.
+    """
+    ranked = sorted((i for i in left if i in before), key=lambda i: _worth(gave[i]))
+    best = ranked[: max(FEW, len(ranked) // 2)]
+    return {*best, *(i for i in left if i not in before)}
 
 
 def _worth(figures: Figures) -> float:
@@ -270,17 +312,6 @@ def _worth(figures: Figures) -> float:
 
 def _noticed(after: Figures, before: Figures) -> bool:
     return after.p95_ms < before.p95_ms * (1 - NOTICED) or after.rps > before.rps * (1 + NOTICED)
-
-
-def _noticed_stage(after: Stage, before: Stage) -> bool:
-    return _noticed(after.figures, before.figures)
-
-
-def mean(outcomes: Iterable[Outcome]) -> Figures:
-    """Return the mean figures of several simulations."""
-    table = np.array([(o.p50_ms, o.p95_ms, o.rps) for o in outcomes], np.float64)
-    p50, p95, rps = np.nanmean(table, axis=0).tolist() if len(table) else (0.0, 0.0, 0.0)
-    return Figures(p50, p95, rps)
 
 
 def missing(ledger: Ledger, workload: Workload) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 S = 1_000_000_000
 #: A recording is dealt out in so many blocks; a bootstrap draws as many.
 BLOCKS = 20
+#: Users do not all begin at once, but one after the other within this.
+RAMP_NS = S
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,7 @@ class _Deck:
         self.scripts = scripts
         self.behaviours = scripts.workload.behaviours
         count = len(self.behaviours)
-        size = max(1, count // BLOCKS)
-        starts = list(range(0, count, size))
+        size, starts = blocks_of(count)
         blocks = [rng.choice(starts) if resample else start for start in starts]
         if not resample:
             rng.shuffle(blocks)
@@ -77,6 +78,23 @@ class _Deck:
         self.at = (self.at + 1) % len(self.cards)
         behaviour = self.behaviours[number]
         return self.scripts[number], behaviour.endpoint, behaviour.network_ns
+
+
+def blocks_of(count: int) -> tuple[int, list[int]]:
+    """Return the size of the blocks that so many requests are dealt in, and where each begins."""
+    size = max(1, count // BLOCKS)
+    return size, list(range(0, count, size))
+
+
+def sampled(workload: Workload, most: int) -> Workload:
+    """Return a workload with so many of its requests: neighbours, from all parts of its time."""
+    count = len(workload.behaviours)
+    if count <= most:
+        return workload
+    size, starts = blocks_of(count)
+    each = max(1, most // len(starts))
+    kept = (n for start in starts for n in range(start, min(start + min(each, size), count)))
+    return replace(workload, behaviours=tuple(workload.behaviours[n] for n in kept))
 
 
 def simulate(workload: Workload, seed: int = 0, resample: bool = False) -> Outcome:
@@ -118,7 +136,7 @@ def _source(load: Load, deck: _Deck, rng: Random) -> Closed | Open:
         def pause() -> int:
             return round(rng.uniform(0.5 * think, 1.5 * think)) if think else 0
 
-        return Closed(load.users, deck, pause, min(S, load.warmup_ns or S), last)
+        return Closed(load.users, deck, pause, min(RAMP_NS, load.warmup_ns or RAMP_NS), last)
     gap = S / load.rate
     if load.paced:
         return Open(deck, lambda: round(gap), last_ns=last)
