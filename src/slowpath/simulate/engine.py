@@ -97,7 +97,7 @@ class Engine:
         self._source = source
         #: What is to come, in order of time; of the same time, as it was noted.
         self.queue: list[tuple[int, int, Any]] = []
-        #: Who goes on right now, before anything else does: it never goes through the queue.
+        #: Who goes on right now, before anything else does, without going through the queue.
         self.following: Task | None = None
         self._count = 0
         self.stations = [Station(self, spec.capacity) for spec in system.stations]
@@ -122,14 +122,6 @@ class Engine:
         """Call `what.fire(engine)` at a time."""
         self._count += 1
         heappush(self.queue, (time_ns, self._count, what))
-
-    def next(self, task: Task) -> None:
-        """Let a task go on now, after all that was to go on now before it."""
-        queue = self.queue
-        if self.following is None and (not queue or queue[0][0] > self.now):
-            self.following = task
-        else:
-            self.at(self.now, task)
 
     def run(self) -> list[Answer]:
         """Run to the end; return the answers in the order in which they were given."""
@@ -208,6 +200,7 @@ class Task:
         script = self.script
         worker = self.worker
         queue = engine.queue
+        cools, ran = worker.cools, worker.ran
         at = self.at
         size = len(script)
         while at < size:
@@ -217,9 +210,13 @@ class Task:
                     self.at = at
                     return
                 at += 1
-                if b and worker.cools:
-                    a = worker.slowed(b, a)
-                end = engine.now + a
+                now = engine.now
+                if b and cools:
+                    age = now - ran.get(b, -NEVER_NS)
+                    if age >= worker.recent_ns:
+                        a = worker.slowed(a, age)
+                    ran[b] = now + a
+                end = now + a
                 shares = code == _WORK and worker.shares
                 if (
                     (not queue or end < queue[0][0])
@@ -236,7 +233,13 @@ class Task:
                     engine.at(end, self)
                 return
             at += 1
-            if code == _WAIT:
+            if code == _LEAVE:
+                if self.holds and (worker.ready or worker.polled or worker.arrived):
+                    self.at = at
+                    worker.ready.append(self)
+                    worker.leave(self)
+                    return
+            elif code == _WAIT:
                 self.at = at
                 self.outside = True
                 if self.holds:
@@ -246,7 +249,7 @@ class Task:
                 else:
                     engine.at(engine.now + a, self)
                 return
-            if code == _TAKE:
+            elif code == _TAKE:
                 pool = worker.pools[a]
                 if pool.free > 0:
                     pool.free -= 1
@@ -256,7 +259,7 @@ class Task:
                     worker.leave(self)
                 pool.enqueue(self, engine)
                 return
-            if code == _GIVE:
+            elif code == _GIVE:
                 self.at = at
                 worker.pools[a].give(engine)
             elif code == _BURN:
@@ -279,10 +282,6 @@ class Task:
                 return
             elif code == _ANSWER:
                 self._answer(engine)
-            elif code == _LEAVE:
-                self.at = at
-                if self.holds and worker.requeue(self):
-                    return
             else:
                 self.at = at
                 if self.holds:
@@ -346,19 +345,16 @@ class _Worker:
         self.seen: dict[int, int] = {}
         #: Whether its loop may have to share a core or the GIL.
         self.shares = system.cores > 0
-        #: Until when each code ran last.
+        #: By how much work is slower, by how long ago its code ran; not at all if so recently.
         self.factors = system.warmth.factors
         self.cools = system.warmth.matters
+        self.recent_ns = AGES_NS[1] if self.factors[0] == 1.0 else 1
+        #: Until when each code ran last.
         self.ran: dict[int, int] = {}
 
-    def slowed(self, code: int, ns: int) -> int:
-        """Return what work takes, by how long ago its code last ran."""
-        now, ran = self.engine.now, self.ran
-        age = now - ran.get(code, -NEVER_NS)
-        if age > 0:
-            ns = round(ns * self.factors[bisect_right(AGES_NS, age) - 1])
-        ran[code] = now + ns
-        return ns
+    def slowed(self, ns: int, age_ns: int) -> int:
+        """Return what work takes whose code ran so long ago."""
+        return round(ns * self.factors[bisect_right(AGES_NS, age_ns) - 1])
 
     def enter(self, task: Task) -> bool:
         """Give a task the loop if it is free, else a place in its queue."""
@@ -373,23 +369,24 @@ class _Worker:
             self.looked = True
         return True
 
-    def requeue(self, task: Task) -> bool:
-        """Put a task that holds the loop at the end of its queue; tell whether others are next."""
-        if not (self.ready or self.arrived or self.polled):
-            return False
-        self.ready.append(task)
-        self.leave(task)
-        return True
-
     def leave(self, task: Task) -> None:
         """Take the loop from a task, and give it to the next."""
         task.holds = False
-        following = self._next()
+        if self.round and not self.polled:  # as most often
+            self.round -= 1
+            following: Task | None = self.ready.popleft()
+        else:
+            following = self._next()
         if following is None:
             self.busy = False
+            return
+        following.holds = True
+        engine = self.engine
+        queue = engine.queue
+        if engine.following is None and (not queue or queue[0][0] > engine.now):
+            engine.following = following
         else:
-            following.holds = True
-            self.engine.next(following)
+            engine.at(engine.now, following)
 
     def _next(self) -> Task | None:
         """Return whose turn it is: by rounds of what has come from outside, then what is ready."""
@@ -415,10 +412,12 @@ class _Worker:
         """
         self.looked = True
         arrived = self.arrived
+        peers = [task.peer for task in arrived]
         if len(arrived) > 1 and self.seen:
             last, seen = len(self.seen), self.seen
             arrived.sort(key=lambda task: seen.get(task.peer, last))
-        self.seen = {task.peer: i for i, task in enumerate(arrived) if task.peer >= 0}
+            peers = [task.peer for task in arrived]
+        self.seen = {peer: i for i, peer in enumerate(peers) if peer >= 0}
         for task in arrived:
             task.outside = False
         self.polled.extend(arrived)

@@ -148,6 +148,7 @@ class Cpu:
         self.engine = engine
         self.cores = cores or 1 << 30
         self.groups: dict[int, _Group] = {}
+        self.next = 0  # the group that is the next to lose somebody
         self.alone = -1
         self.since = 0
         self.version = 0
@@ -182,25 +183,23 @@ class Cpu:
 
     def _schedule(self) -> None:
         self.version += 1
-        if not self.groups:
-            return
-        speed = min(1.0, self.cores / len(self.groups))
-        left = min(
-            (group.present[0][0] - group.clock) * len(group.present)
-            for group in self.groups.values()
-        )
-        self.engine.at(self.engine.now + round(max(0.0, left) / speed), _Due(self, self.version))
+        soonest = -1.0
+        for number, group in self.groups.items():
+            present = group.present
+            left = (present[0][0] - group.clock) * len(present)
+            if left < soonest or soonest < 0:
+                soonest, self.next = max(0.0, left), number
+        if soonest >= 0:
+            speed = min(1.0, self.cores / len(self.groups))
+            self.engine.at(self.engine.now + round(soonest / speed), _Due(self, self.version))
 
     def due(self) -> None:
         """Let whoever is next go."""
         self._advance()
-        number, group = min(
-            self.groups.items(),
-            key=lambda item: (item[1].present[0][0] - item[1].clock) * len(item[1].present),
-        )
+        group = self.groups[self.next]
         _, _, task = heappop(group.present)
         if not group.present:
-            del self.groups[number]
+            del self.groups[self.next]
         self._schedule()
         task.fire(self.engine)
 
