@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import libcst as cst
 from libcst import matchers as m
@@ -15,6 +17,19 @@ _TO_THREAD = "asyncio.to_thread"
 _ANYIO = "anyio.to_thread.run_sync"
 _THREADPOOLS = ("fastapi.concurrency.run_in_threadpool", "starlette.concurrency.run_in_threadpool")
 _SPACE = cst.SimpleWhitespace(" ")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a call is written.
+
+    Attributes:
+        width: 0 leaves it in one line, 1 gives its arguments a line of their own, 2 one to each.
+        indent: what one step further in is, in this file.
+    """
+
+    width: int
+    indent: str
 
 
 def awaited(spot: Spot, call: cst.Call) -> Edit:
@@ -50,18 +65,18 @@ def in_thread(spot: Spot, calls: Sequence[cst.Call]) -> Edits:
                 "The call opens a `with` block, and what the block does would still be done on "
                 "the event loop: move the whole block into a function for a thread."
             )
+        if isinstance(spot.region.parent(call), cst.Raise):
+            raise Refused("What is raised is made there; that is no work for a thread.")
     offload, partial = _offload(spot, calls)
-    dug = {call: _is_dug_into(spot, call) for call in calls}
 
-    def edits(width: int) -> dict[cst.CSTNode, Edit]:
-        return {
-            call: lambda node, call=call: _await(  # type: ignore[misc]
-                _handed_over(node, offload, partial, width), dug[call]
-            )
-            for call in calls
-        }
+    def edit(call: cst.Call, width: int) -> Edit:
+        dug = _is_dug_into(spot, call)
+        # Before Python 3.12 what stands in an f-string may have no line ends.
+        wide = 0 if _is_in_text(spot, call) else width
+        layout = Layout(wide, spot.region.module.default_indent)
+        return lambda node: _await(_handed_over(node, offload, partial, layout), dug)
 
-    return edits
+    return lambda width: {call: edit(call, width) for call in calls}
 
 
 def _offload(spot: Spot, calls: Sequence[cst.Call]) -> tuple[str, str]:
@@ -77,21 +92,28 @@ def _offload(spot: Spot, calls: Sequence[cst.Call]) -> tuple[str, str]:
     return spot.name(_TO_THREAD), ""
 
 
-def _handed_over(call: cst.Call, offload: str, partial: str, width: int) -> cst.Call:
+def _handed_over(call: cst.Call, offload: str, partial: str, layout: Layout) -> cst.Call:
     inner = without_parens(call)
     if partial:
-        bound = with_first(inner, inner.func).with_changes(func=cst.parse_expression(partial))
+        bound = with_first(inner, inner.func, layout.width).with_changes(
+            func=cst.parse_expression(partial)
+        )
         made = cst.Call(cst.parse_expression(offload), [cst.Arg(bound)])
     else:
-        made = with_first(inner, inner.func).with_changes(func=cst.parse_expression(offload))
-    return widened(made, width)
+        made = with_first(inner, inner.func, layout.width).with_changes(
+            func=cst.parse_expression(offload)
+        )
+    return widened(made, layout)
 
 
-def with_first(call: cst.Call, value: cst.BaseExpression) -> cst.Call:
+def with_first(call: cst.Call, value: cst.BaseExpression, width: int = 0) -> cst.Call:
     """A call with one more argument in front, laid out like the others."""
     if not call.args:
         return call.with_changes(args=[cst.Arg(value)])
-    first = cst.Arg(value, comma=cst.Comma(whitespace_after=_between(call, call.args[0])))
+    space = _between(call, call.args[0])
+    if width and isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+        space = _plain(call.whitespace_before_args)
+    first = cst.Arg(value, comma=cst.Comma(whitespace_after=space))
     return call.with_changes(args=[first, *call.args])
 
 
@@ -141,29 +163,44 @@ def _plain(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableW
     return _SPACE
 
 
-def widened(call: cst.Call, width: int = 1) -> cst.Call:
-    """A call with its arguments one step further in.
-
-    Args:
-        width: 0 leaves it in one line, 1 gives its arguments a line of their own, 2 one to each.
-    """
-    if not width:
-        return call
-    if not call.args or isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+def widened(call: cst.Call, layout: Layout) -> cst.Call:
+    """A call with its arguments one step further in."""
+    if not layout.width or not call.args:
         return call
     last = call.args[-1]
-    if isinstance(last.comma, cst.Comma):
+    known = isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace)
+    if known or isinstance(last.comma, cst.Comma):
         return call
-    inside = cst.ParenthesizedWhitespace(indent=True, last_line=cst.SimpleWhitespace("    "))
+    step = cst.SimpleWhitespace(layout.indent)
+    inside = cst.ParenthesizedWhitespace(indent=True, last_line=step)
     end = cst.ParenthesizedWhitespace(indent=True)
-    if width == 1:
-        args = [*call.args[:-1], last.with_changes(whitespace_after_arg=end)]
+    args: list[Any] = [arg.visit(_Indenting(layout.indent)) for arg in call.args]
+    if layout.width == 1:
+        args[-1] = args[-1].with_changes(whitespace_after_arg=end)
     else:
-        args = [
-            arg.with_changes(comma=cst.Comma(whitespace_after=end if arg is last else inside))
-            for arg in call.args
-        ]
+        args = [arg.with_changes(comma=cst.Comma(whitespace_after=inside)) for arg in args]
+        args[-1] = args[-1].with_changes(comma=cst.Comma(whitespace_after=end))
     return call.with_changes(whitespace_before_args=inside, args=args)
+
+
+class _Indenting(cst.CSTTransformer):
+    """Lines within parentheses one step further in."""
+
+    def __init__(self, indent: str) -> None:
+        super().__init__()
+        self._indent = indent
+
+    def leave_ParenthesizedWhitespace(
+        self, original_node: cst.ParenthesizedWhitespace, updated_node: cst.ParenthesizedWhitespace
+    ) -> cst.ParenthesizedWhitespace:
+        last = cst.SimpleWhitespace(self._indent + updated_node.last_line.value)
+        lines = [
+            line.with_changes(whitespace=cst.SimpleWhitespace(self._indent + line.whitespace.value))
+            if line.comment
+            else line
+            for line in updated_node.empty_lines
+        ]
+        return updated_node.with_changes(last_line=last, empty_lines=lines)
 
 
 def _await(call: cst.BaseExpression, dug: bool) -> cst.BaseExpression:
@@ -179,6 +216,10 @@ def _is_dug_into(spot: Spot, node: cst.CSTNode) -> bool:
     return (isinstance(parent, cst.Attribute | cst.Subscript) and parent.value is node) or (
         isinstance(parent, cst.Call) and parent.func is node
     )
+
+
+def _is_in_text(spot: Spot, node: cst.CSTNode) -> bool:
+    return any(isinstance(parent, cst.FormattedString) for _, parent in spot.region.around(node))
 
 
 def _within_item(spot: Spot, call: cst.Call) -> bool:

@@ -68,7 +68,7 @@ def _takes_from(source: Source, module: str) -> bool:
 def added(source: Source, line: str) -> Splice:
     """One more import at the top of a module: at its place among its like."""
     known = [stmt for stmt in source.tree.body if isinstance(stmt, ast.Import | ast.ImportFrom)]
-    head = _head(source)
+    head = head_of(source)
     known = [stmt for stmt in known if stmt in head and not _is_future(stmt)]
     module = line.split()[1]
     of_module = [
@@ -80,15 +80,17 @@ def added(source: Source, line: str) -> Splice:
     rank = _rank(line)
     near = [stmt for stmt in known if _rank_of(stmt)[0] == rank[0]]
     if near:
-        ranks = [_rank_of(stmt) for stmt in near]
-        # Only where the imports are in order does a place among them mean something.
-        before = [stmt for stmt in near if _rank_of(stmt) <= rank]
-        if ranks != sorted(ranks):
-            return _after(source, near[-1], line)
-        if before:
-            return _after(source, before[-1], line)
-        start = source.offsets[_first_line(source, near[0]) - 1]
-        return Splice(start, start, 0, f"{line}{source.newline}")
+        # Plain ones first, or all by their names: in another order no place means anything.
+        for plain_first in (True, False):
+            ranks = [_order(_rank_of(stmt), plain_first) for stmt in near]
+            if ranks == sorted(ranks):
+                place = _order(rank, plain_first)
+                before = [stmt for stmt, each in zip(near, ranks, strict=True) if each <= place]
+                if before:
+                    return _after(source, before[-1], line)
+                start = source.offsets[_first_line(source, near[0]) - 1]
+                return Splice(start, start, 0, f"{line}{source.newline}")
+        return _after(source, near[-1], line)
     earlier = [stmt for stmt in known if _rank_of(stmt)[0] < rank[0]]
     if earlier:
         # A part of its own is set off by an empty line.
@@ -102,7 +104,7 @@ def added(source: Source, line: str) -> Splice:
     return Splice(start, start, 0, f"{line}{source.newline * 2}")
 
 
-def _head(source: Source) -> list[ast.stmt]:
+def head_of(source: Source) -> list[ast.stmt]:
     """The docstring and the imports that a module begins with."""
     found: list[ast.stmt] = []
     for number, stmt in enumerate(source.tree.body):
@@ -130,6 +132,10 @@ def _rank(line: str) -> tuple[int, int, str]:
     if module.partition(".")[0] in sys.stdlib_module_names:
         part = 1
     return part, int(words[0] == "from"), module.lower()
+
+
+def _order(rank: tuple[int, int, str], plain_first: bool) -> tuple[int, str]:
+    return (rank[1] if plain_first else 0), rank[2]
 
 
 def _rank_of(stmt: ast.stmt) -> tuple[int, int, str]:

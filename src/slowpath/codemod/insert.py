@@ -5,7 +5,18 @@ from __future__ import annotations
 import ast
 
 from slowpath.codemod.change import Splice
+from slowpath.codemod.imports import head_of
 from slowpath.codemod.source import Source, imported
+
+
+def behind_imports(source: Source, text: str) -> Splice | None:
+    """A statement behind the imports that a module begins with; None if it begins with none."""
+    head = [each for each in head_of(source) if isinstance(each, ast.Import | ast.ImportFrom)]
+    if not head:
+        return None
+    start = source.offsets[head[-1].end_lineno or 1]
+    newline = source.newline
+    return Splice(start, start, 1, f"{newline}{text}{newline}")
 
 
 def above_function(source: Source, line: int, text: str) -> Splice:

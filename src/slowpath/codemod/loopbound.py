@@ -16,7 +16,7 @@ _OF_LOOP = frozenset(
     "call_later call_at add_done_callback".split()
 )
 # Beside the standard library: what these make belongs to whoever made it.
-_PLAIN = ("fastapi.", "starlette.responses.", "starlette.exceptions.", "pydantic.")
+_PLAIN = ("anyio.", "fastapi.", "starlette.responses.", "starlette.exceptions.", "pydantic.")
 _RISKY = frozenset("random.seed os.environ os.chdir os.putenv locale.setlocale".split())
 
 

@@ -117,10 +117,14 @@ class Source:
 
     @cached_property
     def imports(self) -> dict[str, str]:
-        """What the names that the module imports at its top stand for, as dotted names."""
+        """What the names that the module imports at its top stand for, as dotted names.
+
+        What it tries to import counts: whatever it does without, the code at hand has it.
+        """
         found: dict[str, str] = {}
         for stmt in self.tree.body:
-            found.update(imported(stmt))
+            for each in stmt.body if isinstance(stmt, ast.Try) else (stmt,):
+                found.update(imported(each))
         return found
 
     @cached_property

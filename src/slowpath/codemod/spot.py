@@ -132,6 +132,10 @@ class Spot:
                 return node
         raise Refused(f"{self.path}:{self.line} lies in no function.")
 
+    def function_text(self) -> str:
+        """The text of the function that the line lies in."""
+        return "".join(self.source.lines[self.scope.first - 1 : self.scope.last])
+
     def statement(self, node: cst.CSTNode) -> cst.SimpleStatementLine:
         """The line of code that an expression is part of, alone on its line.
 

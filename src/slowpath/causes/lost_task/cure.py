@@ -8,7 +8,9 @@ import libcst as cst
 from libcst import matchers as m
 
 from slowpath.codemod import Change, Refused, Site, Spot
-from slowpath.codemod.insert import above_function
+from slowpath.codemod.imports import head_of
+from slowpath.codemod.insert import above_function, behind_imports
+from slowpath.codemod.source import imported
 
 _MAKERS = ("create_task", "ensure_future")
 
@@ -67,5 +69,7 @@ def _kept(spot: Spot) -> tuple[str, list[Any]]:
         if f".add_done_callback({name}.discard)" in source.text and value is not None:
             return name, []
     name = source.free("_background_tasks", "_kept_tasks")
-    made = f"{name}: set[asyncio.Task] = set()" if source.imports.get("asyncio") else ""
-    return name, [above_function(source, spot.line, made or f"{name} = set()")]
+    known = any(imported(each).get("asyncio") == "asyncio" for each in head_of(source))
+    made = f"{name}: set[asyncio.Task] = set()" if known else f"{name} = set()"
+    place = behind_imports(source, made) or above_function(source, spot.line, made)
+    return name, [place]

@@ -7,6 +7,7 @@ import re
 from slowpath.codemod import Change, Refused, Site
 from slowpath.codemod.statements import is_query, selecting, whole, with_method
 
+_CHOSEN = ("load_only", "defer(", "with_only_columns", "undefer")
 _USED = re.compile(r"the loop uses ([\w ]+)$")
 
 
@@ -16,6 +17,8 @@ def cure(site: Site) -> Change:
     if used is None:
         raise Refused("Which columns are used is not known.")
     spot = site.spot()
+    if any(name in spot.function_text() for name in _CHOSEN):
+        raise Refused(f"{site.function} chooses its columns already.")
     model = site.culprit
     call = selecting(spot, model)
     written = spot.region.code(call.args[0].value).strip()
