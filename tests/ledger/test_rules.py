@@ -685,3 +685,53 @@ def test_the_probes_own_cost_is_told_where_it_was_calibrated(made: Builder) -> N
     known = {"calibration": {"slice_ns": 400, "span_ns": 900, "request_ns": 3000}}
     recording.processes = [Process(1, known)]
     assert build(recording).overhead_ms() == pytest.approx(0.0043)
+
+
+def _partner(made: Builder, at: float, took: float) -> int:
+    """Call a partner on an idle loop."""
+    request = made.request(at, at + took + 2, handler=line_of(made, 1))
+    made.slice(request, at, at + 1)
+    made.span(request, "http", at + 1, at + 1 + took, line_of(made, 2), "GET partner")
+    made.slice(request, at + 1 + took, at + took + 2)
+    return request
+
+
+def test_a_busy_loop_that_looked_meanwhile_did_not_keep_the_answer_waiting(made: Builder) -> None:
+    for n in range(5):  # quick ones
+        _partner(made, 100.0 * n, 0.5)
+    slow = _partner(made, 1000.0, 20.0)
+    others = [made.request(1001, 1021, handler=line_of(made, 7)) for _ in range(2)]
+    for n in range(20):
+        made.slice(others[n % 2], 1001 + n, 1002 + n)
+    # Two others take turns of a millisecond: the loop looked every second one.
+    assert told(ledger_of(made), slow) == [
+        (1.0, "loop", "CPU", 1),
+        (16.0, "http", "WAIT", 2),
+        (4.0, "loop_wait", "WAIT", 2),
+        (1.0, "loop", "CPU", 1),
+    ]
+
+
+def test_on_a_full_loop_the_shortest_time_until_it_looked_tells_what_a_call_takes(
+    made: Builder,
+) -> None:
+    # Rounds of ten milliseconds. In each a request sends a statement, now sooner, now later, and
+    # sees the answer at the beginning of the next.
+    busy = made.request(0, 210, handler=line_of(made, 7))
+    filler = made.request(0, 210, handler=line_of(made, 8))
+    requests = []
+    for n in range(20):
+        begin, sent = 10.0 * n, 10.0 * n + 2 + n % 8
+        request = made.request(begin + 1, begin + 11, handler=line_of(made, 1))
+        requests.append(request)
+        made.slice(busy, begin + 1, sent - 0.5)
+        made.slice(request, sent - 0.5, sent)
+        made.span(request, "sql", sent, begin + 10, line_of(made, 2), "SELECT 1")
+        made.slice(filler, sent, begin + 10)
+        made.slice(request, begin + 10, begin + 11)
+    # The first was sent eight milliseconds before the loop looked, others one or two.
+    assert told(ledger_of(made), requests[0])[-3:] == [
+        (2.0, "sql", "WAIT", 2),
+        (6.0, "loop_wait", "WAIT", 2),
+        (1.0, "loop", "CPU", 1),
+    ]

@@ -6,6 +6,8 @@ import pytest
 
 from slowpath.ledger import ACTIVITIES, build
 from slowpath.simulate.observe import observe
+from slowpath.simulate.offered import network_ns
+from slowpath.simulate.places import overtaking
 from slowpath.simulate.replay import simulate
 from slowpath.simulate.workload import Kind, Workload
 from tests.ledger.builder import MS, Builder, ns
@@ -53,6 +55,46 @@ def test_a_wait_for_a_connection_becomes_the_taking_of_one(made: Builder) -> Non
         ("LOOP", 1.0),
         ("ANSWER", 0.0),
     ]
+
+
+def test_a_place_is_taken_when_it_was_asked_for_and_going_on_is_no_turn_more(made: Builder) -> None:
+    site = made.site("app.py", 1, "f")
+    holder, waiter = (made.request(0, end, handler=site) for end in (22, 33))
+    made.slice(holder, 0, 1)
+    statement(made, holder, 1, 20)
+    made.slice(holder, 20, 22)
+    made.slice(waiter, 1, 2)
+    made.span(waiter, "pool_wait", 1.8, 22.2, site, "pool", a=1, b=1)
+    made.span(waiter, "checkout", 22.3, 30, site, "pool", a=1, b=1)
+    made.slice(waiter, 22, 33)
+    workload = observe(build(made.recording()))
+    kinds = [Kind(step.kind).name for step in workload.behaviours[1].steps]
+    assert kinds[:3] == ["LOOP", "TAKE", "LOOP"]
+    assert "YIELD" not in kinds[kinds.index("TAKE") :]
+
+
+def test_those_who_came_and_took_a_place_before_the_line_are_counted() -> None:
+    held = [(0, 0, 10 * MS)]  # (asked, got, given back) of the one place
+    line = [(n * MS, (n + 9) * MS, (n + 10) * MS) for n in range(1, 31)]
+    assert overtaking([[*held, *line]], size=1) == 0
+    # Three of four come when it is free, while others are still in line for it.
+    late = [(asked, asked if n % 4 else got, got + MS) for n, (asked, got, _) in enumerate(line)]
+    assert overtaking([[*held, *late]], size=1) == pytest.approx(0.75, abs=0.05)
+    # With a place for each, nobody is overtaken; and a few who come tell nothing.
+    assert overtaking([[*held, *late]], size=40) == 0
+    assert overtaking([[*held, *late[:10]]], size=1) == 0
+
+
+def test_the_way_back_is_what_the_client_saw_and_the_way_in_no_longer(made: Builder) -> None:
+    for n, back in enumerate((1.0, 2.0, 6.0)):
+        start = 100.0 * n
+        request = made.request(
+            start + 50, start + 60 + back, sent=start, complete_ns=ns(start + 60)
+        )
+        made.slice(request, start + 50, start + 60)
+    ledger = build(made.recording())
+    # Fifty milliseconds passed before the server saw each: it was busy, or it is far away.
+    assert [round(way / MS) for way in network_ns(ledger)] == [3, 4, 8]
 
 
 def test_blocked_and_computed_slices_are_told_apart(made: Builder) -> None:

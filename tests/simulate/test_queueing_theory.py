@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import factorial
 from random import Random
 
+import numpy as np
 import pytest
 
 from slowpath.simulate.engine import Answer, Engine, Op, Script
@@ -142,6 +143,23 @@ def test_those_who_wait_for_a_connection_for_too_long_fail() -> None:
     answers = burst(System(pools=(PoolSpec("pool", 50, timeout_ns=12 * S),)), script, 1000)
     assert sum(not a.failed for a in answers) == 150
     assert {a.end_ns for a in answers if a.failed} == {12 * S}
+
+
+def test_a_pool_that_lets_some_overtake_serves_as_many_but_lets_others_wait_for_longer() -> None:
+    script = ((Op.TAKE, 0, 0), (Op.WAIT, MS, -1), (Op.GIVE, 0, 0))
+    waits = []
+    for share in (0.0, 0.25):
+        system = System(pools=(PoolSpec("pool", 1, overtaking=share),))
+        source = Closed(8, always(lambda: script), lambda: 0, last_ns=S)
+        answers = Engine(system, source, FOREVER).run()
+        waits.append(np.array([answer.end_ns - answer.start_ns for answer in answers]) / MS)
+    fair, unfair = waits
+    assert len(unfair) == len(fair)
+    assert set(fair[8:]) == {8.0}
+    # One in four that come goes straight on; whoever is passed begins anew.
+    assert np.mean(unfair[8:] <= 2) == pytest.approx(0.25, abs=0.02)
+    assert unfair.mean() == pytest.approx(fair.mean(), rel=0.02)
+    assert np.percentile(unfair, 95) > 1.5 * 8
 
 
 def test_a_fan_out_takes_the_slowest_call() -> None:

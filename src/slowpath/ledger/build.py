@@ -48,12 +48,16 @@ class _Builder:
         jobs = [line.id for line in recording.lines.values() if line.is_job]
         slices = recording.slices
         self.on_loop = ~np.isin(slices["line"], np.array(jobs, np.int64))
-        self.busy = loopwait.busy_since(slices, self.on_loop)
+        parents = {line.id: line.parent or line.request for line in recording.lines.values()}
+        self.turns = loopwait.turns(slices, self.on_loop, parents)
 
     def build(self) -> Ledger:
         acts, holds = self._lines()
         self.progress(0.55)
-        acts = loopwait.carve(acts, holds, self.registry)
+        looked = self.turns.looked[self.on_loop].tolist()
+        began = self.recording.slices["start"][self.on_loop].tolist()
+        seen = dict(zip(began, looked, strict=True))
+        acts = loopwait.carve(acts, holds, self.registry, seen)
         ranges = _ranges(acts)
         everything, ranges, beside = self._paths(acts, ranges)
         self.progress(0.7)
@@ -87,7 +91,7 @@ class _Builder:
         slices = np.zeros(len(recording.slices), [*recording.slices.dtype.descr, ("busy", "i8")])
         for name in recording.slices.dtype.names or ():
             slices[name] = recording.slices[name]
-        slices["busy"] = self.busy
+        slices["busy"] = self.turns.came
         spans = recording.spans
         lines = np.unique(
             np.concatenate((slices["line"], np.array(list(owners.by_line), np.int64)))
@@ -221,7 +225,7 @@ class _Builder:
         cover it without a pause up to the accepting.
         """
         slices = self.recording.slices[self.on_loop]
-        busy = self.busy[self.on_loop]
+        busy = self.turns.busy[self.on_loop]
         order = np.lexsort((slices["start"], slices["thread"]))
         slices, busy = slices[order], busy[order]
         threads, firsts = np.unique(slices["thread"], return_index=True)

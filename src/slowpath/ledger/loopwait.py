@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -22,26 +24,45 @@ ROUND = 8
 #: Waits of one fingerprint that ended on an idle loop; from so many on, they tell how long the
 #: wait takes by itself.
 ENOUGH = 5
-#: Which quantile of those is taken, and of all waits when too few ended on an idle loop.
-IDLE_QUANTILE, BUSY_QUANTILE = 0.25, 0.05
+#: Which quantile of those is taken at most, and which of all waits.
+IDLE_QUANTILE, ANY_QUANTILE = 0.25, 0.1
 
 LOOP_WAIT = ACTIVITIES["loop_wait"]
 _HANDED_OVER = np.array([SPAN_KINDS["pool_wait"], SPAN_KINDS["lock_wait"]], np.uint8)
 _QUEUED = np.array([SPAN_KINDS["http_pool_wait"], SPAN_KINDS["thread_wait"]], np.uint8)
 
 
-def busy_since(slices: Rows, on_loop: npt.NDArray[np.bool_]) -> Ints:
-    """Return for each slice since when its loop had run without a pause; shape (slices,).
+@dataclass(frozen=True)
+class Turns:
+    """When the loop was about to run each slice; arrays of shape (slices,), ns.
+
+    A loop runs all that is ready, then looks what has come (it polls), then runs that: a round.
+    What lets a slice run came after the look before the last one, or it would have run earlier.
+
+    Attributes:
+        busy: since when the loop had run without a pause.
+        came: since when what the slice waited for may have been there while the loop was busy.
+        looked: when the round began in which it ran, about when the loop saw that it may run.
+    """
+
+    busy: Ints
+    came: Ints
+    looked: Ints
+
+
+def turns(slices: Rows, on_loop: npt.NDArray[np.bool_], parents: Mapping[int, int]) -> Turns:
+    """Return when the loop was about to run each slice.
 
     Args:
         slices: rows of `SLICE`.
         on_loop: which of them ran on a loop, not in a worker thread.
+        parents: which line made a line.
     """
-    result = slices["start"].copy()
+    busy, came, looked = (slices["start"].copy() for _ in range(3))
     order = np.flatnonzero(on_loop)
     order = order[np.lexsort((slices["start"][order], slices["thread"][order]))]
     if not len(order):
-        return result
+        return Turns(busy, came, looked)
     start, end, thread = (slices[name][order] for name in ("start", "end", "thread"))
     new_thread = np.concatenate(([True], thread[1:] != thread[:-1]))
     first = new_thread.copy()
@@ -50,11 +71,45 @@ def busy_since(slices: Rows, on_loop: npt.NDArray[np.bool_]) -> Ints:
     first[1:] &= new_thread[1:] | (gap > pauses(_longest_of_round(end - start, first))[:-1])
     period = np.cumsum(first) - 1
     since = start[np.flatnonzero(first)][period]
-    # A line that runs again right after itself waited for no other.
     line = slices["line"][order]
+    this, last = _rounds(start, end, line, first, parents)
+    # A line that runs again right after itself waited for no other.
     alone = np.concatenate(([False], (line[1:] == line[:-1]) & ~new_thread[1:]))
-    result[order] = np.where(alone, start, since)
-    return result
+    busy[order] = np.where(alone, start, since)
+    came[order] = np.where(alone, start, last)
+    looked[order] = this
+    return Turns(busy, came, looked)
+
+
+def _rounds(
+    start: Ints,
+    end: Ints,
+    line: Ints,
+    first: npt.NDArray[np.bool_],
+    parents: Mapping[int, int],
+) -> tuple[Ints, Ints]:
+    """Return when the round of each slice began, and when the one before it did.
+
+    A round is as long as it can be: until a line runs that has run in it, or was made in it. Of
+    the first round of a busy period, both are when the period began.
+    """
+    this, last = start.copy(), start.copy()
+    ran: dict[int, tuple[int, int]] = {}  # where each line ran last, and until when
+    begin = before = 0
+    rows = zip(start.tolist(), end.tolist(), line.tolist(), first.tolist(), strict=True)
+    for i, (at, until, number, new) in enumerate(rows):
+        known = ran.get(number)
+        if known is None:
+            known = ran.get(parents.get(number, 0))
+            if known is not None and known[1] > at:
+                known = None  # begun at once, within a slice of the one that made it
+        if new:
+            begin = before = i
+        elif known is not None and known[0] >= begin:
+            begin, before = i, begin
+        this[i], last[i] = start[begin], start[before]
+        ran[number] = (i, until)
+    return this, last
 
 
 def _longest_of_round(length: Ints, first: npt.NDArray[np.bool_]) -> Ints:
@@ -118,14 +173,17 @@ def _running_max(values: Ints, restart: npt.NDArray[np.bool_]) -> Ints:
     return result
 
 
-def carve(acts: Rows, holds: list[Hold], registry: Registry) -> Rows:
+def carve(acts: Rows, holds: list[Hold], registry: Registry, looked: Mapping[int, int]) -> Rows:
     """Split the tails of waits off as `loop_wait`; return the acts, in the same order.
 
     Changes `acts`.
+
+    Args:
+        looked: by when a slice began, when the loop saw that it may run.
     """
     tails = np.flatnonzero((acts["busy"] > 0) & (acts["activity"] != LOOP_WAIT))
     rows = acts[tails]
-    ready = np.maximum(rows["busy"], rows["start"] + _own_length(rows))
+    ready = np.maximum(rows["busy"], rows["start"] + _own_length(rows, looked))
     ready = np.maximum(ready, _handed_over(rows, holds))
     ready = np.minimum(ready, rows["end"])
     whole = ready <= rows["start"]
@@ -149,11 +207,12 @@ def _to_loop_wait(rows: Rows, chosen: Ints, loops: dict[int, int]) -> None:
         rows["awaits"][chosen[threads == thread]] = number
 
 
-def _own_length(rows: Rows) -> Ints:
+def _own_length(rows: Rows, looked: Mapping[int, int]) -> Ints:
     """Return how long each wait takes by itself: a low quantile of its fingerprint, ns.
 
-    It is taken among those that ended on an idle loop. With too few of them it is taken among
-    all: as the loop is not always busy just then, the shortest are near the truth.
+    It is taken among those that ended on an idle loop, and, as a loop that is never idle shows
+    none, among all: none takes longer than until the loop saw its end, and some begin shortly
+    before the loop looks, so that the shortest are near the truth.
     """
     result = np.zeros(len(rows), np.int64)
     chosen = np.flatnonzero(
@@ -162,8 +221,12 @@ def _own_length(rows: Rows) -> Ints:
     rows = rows[chosen]
     if not len(rows):
         return result
-    length = rows["end"] - rows["start"]
+    ends = rows["end"].tolist()
+    seen = np.array([looked.get(end, end) for end in ends], np.int64)
     idle = rows["busy"] >= rows["end"]
+    length = np.maximum(
+        0, np.where(idle, rows["end"], np.minimum(seen, rows["end"])) - rows["start"]
+    )
     # A wait that no hook named has its place for a fingerprint.
     site = np.where(rows["resource"] > 0, 0, rows["site"])
     keys = (rows["activity"], rows["resource"], site, rows["nth"])
@@ -175,10 +238,9 @@ def _own_length(rows: Rows) -> Ints:
     for begin, end in pairwise(bounds):
         group = order[begin:end]
         count = int(np.count_nonzero(idle[group]))
+        own = np.sort(length[group])[int(ANY_QUANTILE * len(group))]
         if count >= ENOUGH:
-            own = length[group[int(IDLE_QUANTILE * count)]]
-        else:
-            own = np.sort(length[group])[int(BUSY_QUANTILE * len(group))]
+            own = min(own, length[group[int(IDLE_QUANTILE * count)]])
         result[chosen[group]] = own
     return result
 

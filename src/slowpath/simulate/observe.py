@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
 from slowpath.ledger.rows import Rows
-from slowpath.recording.model import SpanFlag
 from slowpath.simulate.contention import (
     Stays,
     fitted_capacity,
@@ -20,13 +17,13 @@ from slowpath.simulate.contention import (
 )
 from slowpath.simulate.cooling import learned, slices_by_loop
 from slowpath.simulate.offered import network_ns, offered
+from slowpath.simulate.places import QUEUES, Mark, Places
 from slowpath.simulate.turns import turns_ns
 from slowpath.simulate.warmth import SUFFERS_NS
 from slowpath.simulate.workload import (
     ON_LOOP,
     Behaviour,
     Kind,
-    Pool,
     Station,
     Step,
     Workload,
@@ -35,24 +32,11 @@ from slowpath.simulate.workload import (
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-#: What is waited for where a pool is modelled: it comes up again in the simulation.
-QUEUES = {
-    ACTIVITIES["pool_wait"]: "connections",
-    ACTIVITIES["lock_wait"]: "lock",
-    ACTIVITIES["thread_wait"]: "threads",
-    ACTIVITIES["http_pool_wait"]: "http",
-}
-HOLDS = {
-    ACTIVITIES["checkout"]: "connections",
-    ACTIVITIES["lock"]: "lock",
-    ACTIVITIES["thread"]: "threads",
-}
 DATABASE = frozenset(ACTIVITIES[name] for name in ("sql", "fetch", "transaction"))
 DATABASE_NAME = "database"
 REMOTE = frozenset(ACTIVITIES[name] for name in ("http", "cache"))
 ON_LOOP_MODES = (Mode.CPU, Mode.BLOCKED, Mode.GIL)
 GC = ACTIVITIES["gc"]
-POOL_WAIT = ACTIVITIES["pool_wait"]
 LOOP_WAIT = ACTIVITIES["loop_wait"]
 #: Waits whose reason is another task of the same request; beside the path they say nothing.
 VAGUE = frozenset(
@@ -68,14 +52,6 @@ FULL = 0.8
 Row = tuple[int, int, int, int, int, int, int, float]
 
 
-class Mark(NamedTuple):
-    """A place of a pool is taken (order 1) or given back (order 0); the answer is complete (2)."""
-
-    at: int
-    order: int
-    pool: int
-
-
 def observe(ledger: Ledger) -> Workload:
     """Turn what was recorded into a workload that can be edited and simulated."""
     return _Observer(ledger).workload()
@@ -85,20 +61,19 @@ class _Observer:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.recording = ledger.recording
-        self.pools: list[Pool] = []
-        self._pool_numbers: dict[tuple[str, int, int], int] = {}
+        self.places = Places(ledger)
         self.stations: list[Station] = []
         self._station_numbers: dict[str, int] = {}
         self._stays: dict[int, list[tuple[int, int, int, int]]] = {}
         self._request = 0
+        self._handed_over = False  # whether what comes next began when a place was given
         self.loops = slices_by_loop(self.recording)
         self.warmth = learned(self.loops)
 
     def workload(self) -> Workload:
         ledger = self.ledger
-        marks = self._marks()
-        gave_up = self._gave_up()
-        has_queue = {pool.kind for pool in self.pools}
+        places = self.places
+        has_queue = {pool.kind for pool in places.pools}
         self.queued = {activity for activity, kind in QUEUES.items() if kind in has_queue}
         network = network_ns(ledger)
         count = len(ledger.requests)
@@ -106,16 +81,16 @@ class _Observer:
         beside = self._by_request(ledger.overlapped, count)
         drafts = []
         for index in range(count):
-            if index in gave_up:
+            if index in places.gave_up:
                 continue  # what it would have done is not known; others stand for it
-            steps = self._steps(index, direct[index], beside[index], marks.get(index, []))
+            steps = self._steps(index, direct[index], beside[index], places.marks.get(index, []))
             drafts.append((index, steps))
         slowed = self._contention()
         behaviours = tuple(
             Behaviour(
                 steps=_alone(steps, slowed),
                 endpoint=int(ledger.endpoint_of[index]),
-                network_ns=network,
+                network_ns=network[index],
             )
             for index, steps in drafts
         )
@@ -123,7 +98,7 @@ class _Observer:
         return Workload(
             behaviours=behaviours,
             load=offered(ledger),
-            pools=tuple(self.pools),
+            pools=tuple(places.pools),
             stations=tuple(self.stations),
             workers=max(1, len(served)),
             cores=int(self.recording.run.get("cpus") or 1),
@@ -160,64 +135,6 @@ class _Observer:
             code[mine] = slices.code[at]
             factor[mine] = self.warmth.of(slices.age[at])
         return code, factor
-
-    # --- Pools -----------------------------------------------------------------------------------
-
-    def _marks(self) -> dict[int, list[Mark]]:
-        """Return when each request took and gave back places of pools."""
-        recording, found = self.recording, dict[int, list[Mark]]()
-        index = {request.line: i for i, request in enumerate(self.ledger.requests)}
-        lines = recording.lines
-        spans = recording.spans
-        for activity, kind in HOLDS.items():
-            for row in spans[spans["kind"] == activity].tolist():
-                _, _, _, line, _, resource, start, end, a, b = row
-                if kind == "threads" and a <= 0:
-                    continue  # in another process
-                known = lines.get(line)
-                owner = index.get(known.request if known is not None else line)
-                if owner is None or end <= start:
-                    continue
-                identity = a if kind == "lock" else 0
-                pool = self._pool(kind, resource, identity, b)
-                request = self.ledger.requests[owner]
-                start, end = max(start, request.start_ns), min(end, request.end_ns)
-                if start < end:
-                    found.setdefault(owner, []).extend((Mark(start, 1, pool), Mark(end, 0, pool)))
-        return found
-
-    def _pool(self, kind: str, resource: int, identity: int, size: int) -> int:
-        key = (kind, resource, identity)
-        known = self._pool_numbers.get(key)
-        if known is None:
-            known = self._pool_numbers[key] = len(self.pools)
-            name = self.recording.texts[resource]
-            self.pools.append(Pool(name, kind, size if size > 0 else 1 << 30))
-        elif size > 0 and self.pools[known].size != size:
-            pool = self.pools[known]
-            best = size if pool.size == 1 << 30 else max(size, pool.size)
-            self.pools[known] = replace(pool, size=best)
-        return known
-
-    def _gave_up(self) -> set[int]:
-        """Note after what time waits for a pool end without success; return whose did."""
-        spans = self.recording.spans
-        failed = spans[(spans["kind"] == POOL_WAIT) & ((spans["flags"] & SpanFlag.FAILED) > 0)]
-        index = {request.line: i for i, request in enumerate(self.ledger.requests)}
-        for number, pool in enumerate(self.pools):
-            names = np.array([self.recording.texts[r] == pool.name for r in failed["resource"]])
-            if pool.kind == QUEUES[POOL_WAIT] and names.any():
-                waited = failed[names]
-                timeout = int(np.median(waited["end"] - waited["start"]))
-                self.pools[number] = replace(pool, timeout_ns=timeout)
-        lines = self.recording.lines
-        found = set()
-        for line in failed["line"].tolist():
-            known = lines.get(line)
-            owner = index.get(known.request if known is not None else line)
-            if owner is not None:
-                found.add(owner)
-        return found if len(found) < len(index) else set()
 
     # --- Steps -----------------------------------------------------------------------------------
 
@@ -271,13 +188,16 @@ class _Observer:
         ns = end - start
         if ns <= 0:
             return
+        if activity != LOOP_WAIT and activity not in self.queued:
+            self._handed_over = False
         if mode == Mode.WAIT or mode == Mode.THREAD_BLOCKED:
             if activity == LOOP_WAIT:
                 # After a wait, and at first, the engine queues for the loop by itself.
-                if steps and steps[-1].kind in ON_LOOP:
+                if steps and steps[-1].kind in ON_LOOP and not self._handed_over:
                     steps.append(Step(Kind.YIELD))
                 return
             if activity in self.queued:
+                self._handed_over = True
                 return
             station = self._station(activity, resource)
             if station >= 0:

@@ -14,18 +14,25 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Places that are waited for in line."""
+    """Places that are waited for in line; some of those who come overtake the whole line."""
 
-    __slots__ = ("free", "spec", "waiting")
+    __slots__ = ("ahead", "free", "spec", "waiting")
 
     def __init__(self, spec: PoolSpec) -> None:
         self.spec = spec
         self.free = spec.size
         self.waiting: deque[_Ticket] = deque()
+        self.ahead = 0.0  # how many may still overtake
 
     def enqueue(self, task: Task, engine: Engine) -> None:
         ticket = _Ticket(task)
         self.waiting.append(ticket)
+        if self.spec.overtaking and len(self.waiting) > 1:
+            self.ahead += self.spec.overtaking
+            if self.ahead >= 1:
+                # Whoever's turn it was finds the place taken, and stands in line anew.
+                self.ahead -= 1
+                self.waiting[0], self.waiting[-1] = ticket, self.waiting[0]
         if self.spec.timeout_ns:
             engine.at(engine.now + self.spec.timeout_ns, ticket)
 

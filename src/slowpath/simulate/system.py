@@ -9,11 +9,17 @@ from slowpath.simulate.warmth import Warmth
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """A pool of every worker: `size` places; `timeout_ns` of 0 means that waiting never ends."""
+    """A pool of every worker: `size` places; `timeout_ns` of 0 means that waiting never ends.
+
+    Attributes:
+        overtaking: the share of those who come while others wait that take a place before them.
+            Many pools wake whoever is first in line when a place is free, but do not keep it.
+    """
 
     name: str
     size: int
     timeout_ns: int = 0
+    overtaking: float = 0.0
 
 
 @dataclass(frozen=True)

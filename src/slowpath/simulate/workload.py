@@ -85,12 +85,17 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Pool:
-    """Places of every worker; `kind`: connections, threads, lock or http."""
+    """Places of every worker; `kind`: connections, threads, lock or http.
+
+    Attributes:
+        overtaking: see `PoolSpec`.
+    """
 
     name: str
     kind: str
     size: int
     timeout_ns: int = 0
+    overtaking: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,7 @@ class Workload:
     def system(self) -> System:
         """Return its parts as the engine knows them."""
         return System(
-            pools=tuple(PoolSpec(p.name, p.size, p.timeout_ns) for p in self.pools),
+            pools=tuple(PoolSpec(p.name, p.size, p.timeout_ns, p.overtaking) for p in self.pools),
             stations=tuple(StationSpec(s.name, s.capacity) for s in self.stations),
             batches=self.batches,
             workers=self.workers,
