@@ -40,14 +40,17 @@ class Changed:
 
 
 def put_together(offers: Iterable[Offer], project: Project) -> tuple[list[Changed], list[Offer]]:
-    """Take as many changes as go together, in their order, by file.
+    """Take as many changes as go together, by file.
+
+    Of those that touch the same lines the smallest comes first: a call that was given an argument
+    is still seen to block, but in a thread it is not seen to lack the argument.
 
     Returns:
         The files, and the offers that must wait: they touch the same lines as one before them.
     """
     files: dict[str, Changed] = {}
     waiting: list[Offer] = []
-    for offer in offers:
+    for offer in sorted(offers, key=_size):
         change = offer.change
         if change is None:
             continue
@@ -62,6 +65,11 @@ def put_together(offers: Iterable[Offer], project: Project) -> tuple[list[Change
         file.splices = splices
         file.offers.append(offer)
     return [file for file in files.values() if file.offers], waiting
+
+
+def _size(offer: Offer) -> int:
+    splices = offer.change.splices if offer.change is not None else ()
+    return sum(len(each.text) for each in splices)
 
 
 def unsaved(files: Iterable[Changed], project: Project) -> list[str]:
