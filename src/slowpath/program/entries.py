@@ -19,8 +19,8 @@ _PROTOCOL = frozenset(
     "data_received connection_made connection_lost eof_received datagram_received error_received "
     "buffer_updated pipe_data_received process_exited".split()
 )
-# Where they take the function that the loop calls later.
-_CALLED_BY_LOOP = {
+#: Where they take the function that the loop calls later, and does nothing with its result.
+CALLED_BY_LOOP = {
     "call_soon": 0,
     "call_soon_threadsafe": 0,
     "call_later": 1,
@@ -219,10 +219,10 @@ def _called_by_loop(program: Program, files: Iterable[Module]) -> Iterator[Funct
     """Plain functions that the loop itself is told to call."""
     for module in files:
         for function in (module.body, *module.functions.values()):
-            if not function.mentions(*_CALLED_BY_LOOP):
+            if not function.mentions(*CALLED_BY_LOOP):
                 continue
             for call in function.body.calls:
-                position = _CALLED_BY_LOOP.get(call.name)
+                position = CALLED_BY_LOOP.get(call.name)
                 if position is None or len(call.args) <= position or _of_thread(function, call):
                     continue
                 for each, _ in _function_of(program, function, call.args[position], ""):
@@ -254,7 +254,7 @@ def _add_dependencies(program: Program, found: dict[Function, str]) -> None:
         function = queue.pop()
         scope = function.scope
         for _, annotation, default in function.params:
-            for ref in (default, *_metadata(annotation)):
+            for ref in (default, *metadata(annotation)):
                 if ref.__class__ is not int:
                     continue
                 call = scope.body.calls[ref]
@@ -268,7 +268,8 @@ def _add_dependencies(program: Program, found: dict[Function, str]) -> None:
                     queue.append(value[1])
 
 
-def _metadata(annotation: Ref) -> tuple[Ref, ...]:
+def metadata(annotation: Ref) -> tuple[Ref, ...]:
+    """What stands beside the type in `Annotated[...]`."""
     if annotation.__class__ is tuple and annotation[0] == "[]":
         index = annotation[2]
         if index.__class__ is tuple and index[0] == "t":

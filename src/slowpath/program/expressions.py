@@ -219,6 +219,9 @@ class Expressions:
         first = self.expr(left)
         refs = [first]
         refs += [self.expr(each) for each in reversed(rights)]
+        if not union and not divide:
+            for each, ref in zip((left, *reversed(rights)), refs, strict=True):
+                self._used(each, ref)
         if union:
             return ("|", tuple(refs))
         # `path / "name"` is a path again.

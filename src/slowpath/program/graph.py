@@ -156,6 +156,10 @@ class Graph(Waits):
         place, _, index = places[0].rpartition("\0")
         return self.program.function_of(place), int(index)
 
+    def offloads_of(self, owner: str) -> tuple[Function, int] | None:
+        """Where a method of an outside class is first handed to a thread."""
+        return self.offloaded(owner + ".")
+
     def _offload_index(self) -> Index:
         return self.program.index("offloaded", self._offloads_in)
 
@@ -173,6 +177,9 @@ class Graph(Waits):
                 if value is not None and value[0] in ("fn", "meth", "ext"):
                     what = value[1] if value[0] == "ext" else value[1].key
                     yield what, f"{function.key}\0{index}"
+                    owner = value[1].rpartition(".")[0] if value[0] == "ext" else ""
+                    if owner.count(".") and owner.rpartition(".")[2][:1].isupper():
+                        yield owner + ".", f"{function.key}\0{index}"
 
     def offload_position(self, function: Function, index: int) -> int | None:
         """Position of the callable if the call runs one off the loop, else None."""
@@ -185,8 +192,32 @@ class Graph(Waits):
                 return offload[0]
             if value[1].startswith(("builtins.", "subprocess.")):
                 return None
+        if value is not None and value[0] in ("fn", "meth"):
+            own = self._hands_over_to_thread(value[1])
+            if own is not None:
+                return own
         by_name = knowledge.offload_method(call.name)
         return by_name[0] if by_name is not None else None
+
+    def _hands_over_to_thread(self, function: Function) -> int | None:
+        """Position of a parameter that a helper of the project itself gives to a thread."""
+        found: tuple[int | None] = self.program.remember(
+            function, "hands over", lambda: (self._handed_over(function),)
+        )
+        return found[0]
+
+    def _handed_over(self, function: Function) -> int | None:
+        if not function.params or not function.mentions(*_OFFLOAD_WORDS):
+            return None
+        names = [name for name, _, _ in function.params[function.owner is not None :]]
+        knowledge = self.program.knowledge
+        for index, call in enumerate(function.body.calls):
+            value = self.program.callee(function, index)
+            found = knowledge.offload(value[1]) if value is not None and value[0] == "ext" else None
+            found = found or knowledge.offload_method(call.name)
+            if found is not None and len(call.args) > found[0] and call.args[found[0]] in names:
+                return names.index(call.args[found[0]])
+        return None
 
     def own(self, hops: tuple[tuple[Function, int], ...]) -> tuple[tuple[Function, int], ...]:
         """The part of a way that lies in the project, before it enters a package."""

@@ -69,7 +69,8 @@ class Stmt(NamedTuple):
     """One simple statement, or the head of a compound one.
 
     Kinds: a assign, n annotation alone, g augmented assign, e expression, r return, y yield,
-    f loop head, w with item, i test, d delete, x raise, b break, o other.
+    f loop head, w with item, i test, d delete, x raise, b break, s names of outer scopes that it
+    may bind, o other.
     Writes name what is bound: "x", "self.x", "x[]" for an element, "[2]x" for the third part of
     an unpacked value. Reads name what is used, as dotted chains; "x?" is a
     test for membership in x.
@@ -135,6 +136,11 @@ class Body:
                         found.setdefault(name, []).append((stmt, position))
             self._bindings = found
         return self._bindings
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """Names that belong to an outer scope or the module, though the body may bind them."""
+        return frozenset(name for stmt in self.stmts if stmt.kind == "s" for name in stmt.writes)
 
     def stmt_of(self, call: int) -> int:
         """Index of the statement that call number `call` is part of."""

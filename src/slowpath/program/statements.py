@@ -41,6 +41,8 @@ class Statements(Expressions):
             ast.Assert: self._assert,
             ast.Break: self._break,
             ast.Match: self._match,
+            ast.Global: self._shared,
+            ast.Nonlocal: self._shared,
         }
 
     def run(self, nodes: list[ast.stmt]) -> None:
@@ -125,6 +127,9 @@ class Statements(Expressions):
 
     def _break(self, node: ast.Break) -> None:
         self._record("b", node.lineno, node.end_lineno, (), None)
+
+    def _shared(self, node: ast.Global | ast.Nonlocal) -> None:
+        self._record("s", node.lineno, node.lineno, list(node.names), None)
 
     def _delete(self, node: ast.Delete) -> None:
         names: list[str] = []

@@ -33,8 +33,8 @@ _CLIENTS = re.compile(
 _WIRE_VERBS = re.compile(
     r"^(get|fetch|download|upload|send|login|log_in|connect|execute|query|search|request|publish|"
     r"list|create|update|delete|insert|upsert|add|post|put|patch|authenticate|refresh|sync|pull|"
-    r"push|submit|retrieve|generate|complete|embed|predict|invoke|transcribe|scrape|crawl)"
-    r"(_[a-z_]+)?$"
+    r"push|submit|retrieve|generate|complete|embed|predict|invoke|transcribe|scrape|crawl|ping|lookup|"
+    r"scan|poll|read|write|play|check)([_A-Z]\w*)?$"
 )
 _TAKES_COROUTINES = frozenset(
     "wait_for gather create_task ensure_future shield wait as_completed run_coroutine_threadsafe "
@@ -181,6 +181,11 @@ def offloaded_elsewhere(graph: Graph, cause: Cause) -> Iterator[Finding]:
                 continue
             place = graph.offloaded(edge.target if edge.target is not None else edge.dotted)
             call = function.body.calls[edge.site]
+            if place is None and edge.target is None and _WIRE_VERBS.match(call.name):
+                # What one method of an object waits for, its others do as well.
+                owner, _, name = edge.dotted.rpartition(".")
+                if not graph.program.knowledge.in_set("pure", edge.dotted):
+                    place = graph.offloads_of(owner) if name else None
             if place is None or call.awaited or place[0] is function:
                 continue
             if edge.target is not None and not (
@@ -193,7 +198,8 @@ def offloaded_elsewhere(graph: Graph, cause: Cause) -> Iterator[Finding]:
             label = edge.target.label if edge.target is not None else edge.dotted
             yield at_call(
                 graph, cause, function, edge.site,
-                f"{label} runs on the event loop here; {where} hands it to a thread",
+                f"{label} runs on the event loop here; {where} hands it, or another method of "
+                "the same object, to a thread",
                 culprit=label,
             )  # fmt: skip
 

@@ -19,6 +19,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
     yield from hidden.offloaded_elsewhere(graph, CAUSE)
     yield from hidden.unknown_client(graph, CAUSE)
     yield from untyped.plain_twins(graph, CAUSE)
+    yield from untyped.queued_tasks(graph, CAUSE)
     yield from untyped.locks_across_awaits(graph, CAUSE)
 
 

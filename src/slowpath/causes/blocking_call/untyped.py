@@ -23,10 +23,16 @@ _CHAINS = re.compile(
     r"responses\.create|images\.(generate|edit)|audio\.(transcriptions|translations|speech)\.create|"
     r"moderations\.create|beta\.chat\.completions\.parse|models\.generate_content)$"
 )
+# Django's managers; the others that are called so give something to await.
+_MANAGERS = re.compile(
+    r"\.(objects|[a-z]\w*_set)(\.(filter|exclude|all|select_related|order_by|using)\(\))*\."
+    r"(exists|count|get|create|first|last|get_or_create|update_or_create|bulk_create|aggregate|"
+    r"in_bulk|latest|earliest)$"
+)
 # These have their twin under another name, so that they are always the plain ones.
 _PLAIN = re.compile(
     r"\.(get_relevant_documents|similarity_search|similarity_search_with_score|"
-    r"max_marginal_relevance_search)$"
+    r"max_marginal_relevance_search|from_notebook_node)$"
 )
 _INVOKING = ("langchain", "langgraph")
 _SQL = re.compile(
@@ -38,6 +44,10 @@ _EXECUTES = frozenset({"execute", "executemany", "executescript"})
 # The ends of a query of SQLAlchemy's old style, which only the plain session has.
 _ENDS = frozenset(
     "all first one one_or_none scalar count delete update exists get paginate".split()
+)
+_ENQUEUES = frozenset({"delay", "apply_async", "send", "send_with_options", "enqueue"})
+_TASKS = re.compile(
+    r"(^|\.)(celery|dramatiq|huey)\.(.*\.)?(task|shared_task|actor|db_task)$|Celery\.task$"
 )
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Semaphore",
                     "threading.BoundedSemaphore", "threading.Condition"})  # fmt: skip
@@ -82,6 +92,8 @@ def _what(function: Function, index: int) -> tuple[str, bool]:
     spelled = _spelled(body, call.func)
     if _CHAINS.search(spelled):
         return spelled, False
+    if _MANAGERS.search(spelled):
+        return spelled, "_set." in spelled or _imports(function, ("django",))
     if _PLAIN.search(spelled) or (call.name == "invoke" and _imports(function, _INVOKING)):
         return spelled, True
     if call.name in _EXECUTES and call.args:
@@ -153,6 +165,25 @@ def _holds(ref: Ref, index: int) -> bool:
     if ref.__class__ is int:
         return bool(ref == index)
     return ref.__class__ is tuple and any(_holds(each, index) for each in ref)
+
+
+def queued_tasks(graph: Graph, cause: Cause) -> Iterator[Finding]:
+    """`job.delay(...)` of a task of Celery or Dramatiq: the broker is written to at once."""
+    for function in graph.on_loop():
+        for index, call in enumerate(function.body.calls):
+            if call.name not in _ENQUEUES or call.awaited or call.deferred:
+                continue
+            owner = str(call.func).rpartition(".")[0] if call.func.__class__ is str else ""
+            value = graph.program.value(function, owner) if owner else None
+            if value is None or value[0] != "fn":
+                continue
+            if any(_TASKS.search(name) for name in graph.program.decorator_names(value[1])):
+                yield at_call(
+                    graph, cause, function, index,
+                    f"{call.name}() writes to the broker, and waits for it on the event loop; "
+                    "use asyncio.to_thread",
+                    culprit=f"{owner}.{call.name}",
+                )  # fmt: skip
 
 
 def locks_across_awaits(graph: Graph, cause: Cause) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
@@ -9,13 +10,30 @@ from slowpath.causes.forgotten_await import CAUSE
 from slowpath.causes.reading import at_call, only_looked_into
 from slowpath.program import extract
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
-from slowpath.program.model import Body, Call, Function, Module
+from slowpath.program.model import Body, Call, Function, Module, Stmt
 
 # Decorators that leave a coroutine function one.
 _NEUTRAL = frozenset(
     "staticmethod classmethod abstractmethod override wraps retry final deprecated overload "
     "traced trace log_call timed typechecked validate_call".split()
 )
+# Whoever is called so may await what it is given, at once or later.
+_MAY_AWAIT = re.compile(
+    r"(gather|task|wait|shield|run|spawn|submit|schedule|append|add|put|extend|start|ensure|timeout|"
+    r"complete|future|coro|collect|race|async|partial|cast|call|register|submit|send|close)",
+    re.I,
+)
+# They look at a value at once.
+_LOOKS = frozenset(
+    "builtins.len builtins.str builtins.int builtins.float builtins.print builtins.sorted "
+    "builtins.list builtins.dict builtins.set builtins.tuple builtins.bool builtins.enumerate "
+    "builtins.zip builtins.max builtins.min builtins.sum builtins.any builtins.all builtins.repr "
+    "json.dumps json.loads".split()
+)
+_AWAITED, _DROPPED = "awaited", "dropped"
+# Awaited so many times for each time that the result is dropped, it is forgotten there.
+_OFTEN = 3
+_TAKEN = "it is taken for its result without await"
 _COROUTINES_OWN = ("close", "send", "throw", "cr_", "__")
 
 
@@ -23,6 +41,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
     """Yield such calls, on the loop or in a plain function beside coroutine functions."""
     for function in graph.reached():
         yield from _in(graph, function)
+        if function.is_async:
+            yield from _awaited_elsewhere(graph, function)
     for module in graph.files():
         names = _coroutine_functions(module)
         if names:
@@ -45,7 +65,7 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
         call = body.calls[edge.site]
         if call.awaited or call.deferred or edge.confidence == POSSIBLE:
             continue
-        how = _misused(body, call, edge.site)
+        how = _misused(graph, function, edge.site)
         if not how or not _gives_coroutine(graph, function, edge):
             continue
         name = edge.target.label if edge.target is not None else edge.dotted
@@ -57,24 +77,106 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _misused(body: Body, call: Call, index: int) -> str:
+def _awaited_elsewhere(graph: Graph, function: Function) -> Iterator[Finding]:
+    """`ctx.send(...)` dropped, whatever it is, where the project awaits it everywhere else."""
+    body = function.body
+    for index, call in enumerate(body.calls):
+        if not call.discarded or call.awaited or call.deferred or graph.edges_at(function, index):
+            continue
+        said = _said(call)
+        if not said or graph.program.callee(function, index) is not None:
+            continue
+        how = graph.program.index("awaited by text", _how_called).get(said)
+        if how.count(_AWAITED) >= _OFTEN * max(how.count(_DROPPED), 1):
+            yield at_call(
+                graph, CAUSE, function, index,
+                f"{said}(...) is not awaited here, though it is in {how.count(_AWAITED)} other "
+                "places: if it gives a coroutine, it never runs",
+                culprit=said,
+                confidence=LIKELY,
+            )  # fmt: skip
+
+
+def _how_called(module: Module) -> Iterator[tuple[str, str]]:
+    """How a file makes its calls, by their text: awaited, or with the result dropped."""
+    for function in module.functions.values():
+        for call in function.body.calls:
+            if call.awaited or (call.discarded and not call.deferred):
+                said = _said(call)
+                if said:
+                    yield said, _AWAITED if call.awaited else _DROPPED
+
+
+def _said(call: Call) -> str:
+    """The last two parts of what is called, as written; "" if there are not two."""
+    func = call.func if call.func.__class__ is str else ""
+    parts = func.split(".")
+    return ".".join(parts[-2:]) if len(parts) > 1 and parts[-2] not in ("self", "cls") else ""
+
+
+def _misused(graph: Graph, function: Function, index: int) -> str:
     """What is done with the result that only makes sense of what it would give, as a sentence."""
+    body = function.body
+    call = body.calls[index]
     if call.discarded:
         return "it is not awaited, so it never runs"
     if call.used:
-        return "it is taken for its result without await"
-    if call.flags & (extract.ARGUMENT | extract.WITH | extract.YIELDED):
+        return _TAKEN
+    if call.flags & (extract.WITH | extract.YIELDED):
         return ""
+    if call.flags & extract.ARGUMENT:
+        return _TAKEN if _looked_at(graph, function, index) else ""
     position = body.stmt_of(index)
     if position >= len(body.stmts):
         return ""
     stmt = body.stmts[position]
-    if stmt.kind != "a" or stmt.value != index or len(stmt.writes) != 1:
+    if stmt.value != index:
         return ""
+    if stmt.kind == "r" and function.is_async and not function.is_generator:
+        return "it is returned without await, so that whoever awaits this gets a coroutine"
+    if stmt.kind != "a" or not stmt.writes:
+        return ""
+    if stmt.writes[0][0] == "[":
+        return "it is taken apart without await"
     name = stmt.writes[0]
-    if not only_looked_into(body, name, stmt) or _as_coroutine(body, name):
+    if len(stmt.writes) != 1 or _as_coroutine(body, name):
         return ""
-    return f"{name} is taken for its result without await"
+    if only_looked_into(body, name, stmt) or _only_handed_on(graph, function, name, stmt):
+        return f"{name} is taken for its result without await"
+    return ""
+
+
+def _looked_at(graph: Graph, function: Function, index: int) -> bool:
+    """Whether the call that is given the result looks at it there and then."""
+    for number, call in enumerate(function.body.calls):
+        if index in call.args:
+            value = graph.program.callee(function, number)
+            return value is not None and value[0] == "ext" and value[1] in _LOOKS
+    return False
+
+
+def _only_handed_on(graph: Graph, function: Function, name: str, bound: Stmt) -> bool:
+    """Whether a name is given to functions, none of which may await it, and to nothing else."""
+    body = function.body
+    if "." in name or "[" in name or len(body.bindings.get(name, ())) != 1:
+        return False
+    given = 0
+    for number, call in enumerate(body.calls):
+        if name in call.args or any(ref == name for _, ref in call.kwargs):
+            targets = [edge.target for edge in graph.edges_at(function, number)]
+            if _MAY_AWAIT.search(call.name) or (call.awaited and not any(targets)):
+                return False
+            if call.name[:1].isupper() or any(each and each.awaits for each in targets):
+                return False
+            given += (name in call.args) + sum(ref == name for _, ref in call.kwargs)
+    inner = function.qual + "."
+    if any(q.startswith(inner) and f.mentions(name) for q, f in function.module.functions.items()):
+        return False
+    bare = sum(stmt.reads.count(name) for stmt in body.stmts if stmt is not bound)
+    tested = sum(
+        stmt.reads.count(name) for stmt in body.stmts if stmt.kind == "i" and stmt is not bound
+    )
+    return bool(given) and bare <= given + tested
 
 
 def _as_coroutine(body: Body, name: str) -> bool:

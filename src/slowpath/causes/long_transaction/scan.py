@@ -46,10 +46,20 @@ def _with_blocks(graph: Graph, function: Function) -> Iterator[Finding]:
         around = [each for each in body.ancestors(call.block) if each in held]
         if not around or around[-1] in reported:
             continue
+        if not _concerns(_given(call), held[around[0]]) and _takes_another(
+            graph, function, index, body.stmts[body.blocks[around[0]].stmt].value
+        ):
+            reported.add(around[-1])
+            yield at_call(
+                graph, CAUSE, function, index,
+                f"{call.name}(...) takes a second connection while {held[around[0]]} holds one: "
+                "callers that each have their first wait for each other",
+            )  # fmt: skip
+            continue
         sleeps = _sleeps(graph, function, index)
         if (
             sleeps or _elsewhere(graph.call_io(function, index)) or _streams_text(call)
-        ) and not _concerns(call.args, held[around[0]]):
+        ) and not _concerns(_given(call), held[around[0]]):
             reported.add(around[-1])
             line = body.blocks[around[-1]].line
             what = "sleeps" if sleeps else "waits for the network"
@@ -57,6 +67,30 @@ def _with_blocks(graph: Graph, function: Function) -> Iterator[Finding]:
                 graph, CAUSE, function, index,
                 f"{held[around[-1]]} (line {line}) is held while {call.name}(...) {what}",
             )  # fmt: skip
+
+
+def _given(call: Call) -> tuple[Ref, ...]:
+    return (*call.args, *(ref for _, ref in call.kwargs))
+
+
+def _takes_another(graph: Graph, function: Function, index: int, held: Ref) -> bool:
+    """Whether the called function opens a session from where the held one came from."""
+    source = _source(graph, function, held)
+    return source is not None and any(
+        stmt.kind == "w" and _source(graph, edge.target, stmt.value) == source
+        for edge in graph.edges_at(function, index)
+        if edge.target is not None and edge.target is not function and edge.confidence > POSSIBLE
+        for stmt in edge.target.body.stmts
+    )
+
+
+def _source(graph: Graph, function: Function, ref: Ref) -> Value | None:
+    """What is called for a session that a with block opens."""
+    if not isinstance(ref, int) or isinstance(ref, bool):
+        return None
+    if function.body.calls[ref].name in ("begin", "begin_nested", "transaction"):
+        return None  # on a connection that is there already
+    return graph.program.callee(function, ref)
 
 
 def _sleeps(graph: Graph, function: Function, index: int) -> bool:

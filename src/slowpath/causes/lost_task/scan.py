@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.lost_task import CAUSE
 from slowpath.causes.reading import at_call
+from slowpath.program.entries import CALLED_BY_LOOP
 from slowpath.program.extract import Ref
 from slowpath.program.graph import CERTAIN, LIKELY, Graph
 from slowpath.program.model import Body, Function
 
 _MAKERS = frozenset({"create_task", "ensure_future"})
 _OBSERVERS = frozenset({"add_done_callback", "set_name"})
+# They take a callback and have no use for what it gives.
+_LISTENS = re.compile(
+    r"(add_\w*(listener|callback|handler|observer)|on(_\w+)?|connect|subscribe|listen|signal|"
+    r"add_signal_handler|register_callback|bind|observe|Timer|schedule)$"
+)
 _GROUPS = ("group", "tg", "nursery", "taskgroup", "supervisor", "manager", "runner")
 
 
@@ -46,8 +53,10 @@ def _makes_task(graph: Graph, function: Function, index: int) -> bool:
 def _lost(graph: Graph, function: Function, index: int) -> str:
     body = function.body
     call = body.calls[index]
-    if call.awaited or call.deferred:
+    if call.awaited:
         return ""
+    if call.deferred:
+        return _from_lambda(graph, function, index)
     if call.name == "ensure_future" and call.args and call.args[0].__class__ is str:
         return ""  # of a future that has a name, and so a keeper
     if call.discarded or _only_observed(body, index):
@@ -76,10 +85,19 @@ def _lost(graph: Graph, function: Function, index: int) -> str:
     return ""
 
 
+def _from_lambda(graph: Graph, function: Function, index: int) -> str:
+    """`loop.call_later(5, lambda: create_task(f()))`: whoever calls it drops what it gives."""
+    for call in function.body.calls:
+        given = (*call.args, *(ref for _, ref in call.kwargs))
+        if ("f", index) in given and (call.name in CALLED_BY_LOOP or _LISTENS.match(call.name)):
+            return f"the task is what a callback of {call.name}() gives back, which nobody keeps"
+    return ""
+
+
 def _of_outer(function: Function, name: str) -> bool:
     """Whether the name is a variable of the function around, which keeps it."""
     outer = function.scope
-    return bool(outer.qual) and name in outer.body.bindings
+    return bool(outer.qual) and name in outer.body.bindings and name in function.body.shared
 
 
 def _only_observed(body: Body, index: int) -> bool:

@@ -10,6 +10,7 @@ from slowpath.causes.reading import at_call
 from slowpath.program.extract import Ref
 from slowpath.program.graph import CERTAIN, LIKELY, Graph
 from slowpath.program.model import Function, Module
+from slowpath.program.values import argument
 
 _PACKAGES = frozenset(
     "requests urllib urllib3 smtplib ftplib imaplib socket http requests_oauthlib websocket "
@@ -48,7 +49,8 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         owner, _, verb = dotted.rpartition(".")
         if dotted in _OFF_SWITCHES or (owner in _OFF_SWITCHES and verb in _VERBS):
-            if _endless(graph, function, call.keyword("timeout")):
+            given = call.keyword("timeout")
+            if _endless(graph, function, given) or _left_open(graph, function, given):
                 each = "every call" if dotted in _OFF_SWITCHES else "the call"
                 yield at_call(
                     graph, CAUSE, function, edge.site,
@@ -59,7 +61,7 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
         if not knowledge.in_set("no_timeout", dotted) or call.awaited:
             continue
         given = call.keyword("timeout")
-        if given is not None and given != ("c", None):
+        if given not in (None, ("c", None)) and not _left_open(graph, function, given):
             continue
         if len(call.args) >= _POSITION.get(dotted, 99):
             continue
@@ -69,6 +71,27 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
             culprit=dotted,
             confidence=min(edge.confidence, LIKELY),
         )  # fmt: skip
+
+
+def _left_open(graph: Graph, function: Function, given: Ref) -> bool:
+    """Whether it is a parameter that is nothing unless the caller says so, and a caller does not.
+
+    Where all callers that are seen say so, so may those that are not.
+    """
+    if given.__class__ is not str or given in function.body.bindings:
+        return False
+    if not any(name == given and default == ("c", None) for name, _, default in function.params):
+        return False
+    calls = [
+        each.body.calls[edge.site]
+        for each in function.module.functions.values()
+        if each.mentions(function.name)
+        for edge in graph.edges(each)
+        if edge.target is function
+    ]
+    return not calls or any(
+        argument(function, str(given), call) in (None, ("c", None)) for call in calls
+    )
 
 
 def _endless(graph: Graph, function: Function, given: Ref) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from slowpath.causes.base import Finding
+from slowpath.causes.base import Finding, Hop
 from slowpath.causes.n_plus_one import CAUSE
 from slowpath.causes.reading import at
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
 from slowpath.program.model import Body, Class, Function, Module, Stmt
+from slowpath.program.values import argument
 
 _RELATIONS = frozenset({"relationship", "Relationship", "dynamic_loader"})
 # With one of these the rows come with what they refer to, or say no.
@@ -18,8 +21,11 @@ _LOADERS = (
     "selectin_polymorphic",
 )  # fmt: skip
 _ON_TOUCH = (None, ("s", "select"), ("c", True))
-_QUERIES = frozenset({"select", "query"})
+_QUERIES = ("select", "query")
 _DEEPEST = 12
+# A row is handed on so often, and a name bound so often, at most.
+_HANDED_ON, _BOUND = 3, 4
+_PAGES = re.compile(r"paginat|(^|_)page(_|$)|fetch_rows|list_rows")
 
 
 def lazy_loads(graph: Graph) -> Iterator[Finding]:
@@ -32,13 +38,12 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
     them.
     """
     names = _relations(graph)
+    if not names:
+        return
     for function in graph.functions():
-        if not names or not function.mentions(*names) or function.mentions(*_LOADERS):
-            continue
-        if not _touches(function, names):
+        if function.mentions(*_LOADERS) or not function.mentions(*_QUERIES, *names):
             continue
         body = function.body
-        told = set()
         for number, block in enumerate(body.blocks):
             if block.kind not in ("for", "comp") or block.stmt >= len(body.stmts):
                 continue
@@ -46,22 +51,102 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
             if len(head.writes) != 1:
                 continue
             model = _rows_of(graph, function, head.value)
-            if model is None:
-                continue
-            for stmt in _turn(body, number):
-                for read in stmt.reads:
-                    row, _, rest = read.partition(".")
-                    attr = rest.partition(".")[0]
-                    if row != head.writes[0] or (attr, stmt.line) in told:
-                        continue
-                    if _is_lazy(graph, model, attr):
-                        told.add((attr, stmt.line))
-                        yield at(
-                            graph, CAUSE, function, stmt.line,
-                            f"{row}.{attr} is loaded by a query of its own for every item of the "
-                            f"loop at line {block.line}; load it with selectinload()",
-                            culprit=f"{model.name}.{attr}",
-                        )  # fmt: skip
+            if model is not None:
+                yield from _in_turn(graph, function, number, head.writes[0], model)
+
+
+def _in_turn(
+    graph: Graph, function: Function, loop: int, row: str, model: Class
+) -> Iterator[Finding]:
+    """What each turn of a loop over rows loads, by itself or by what it hands the row to."""
+    body = function.body
+    told = set()
+    line = body.blocks[loop].line
+    for stmt in _turn(body, loop):
+        for attr in _attributes(stmt, row):
+            hops = [] if _is_lazy(graph, model, attr) else _of_getter(graph, model, attr)
+            if hops is not None and (attr, stmt.line) not in told:
+                told.add((attr, stmt.line))
+                yield _finding(graph, function, stmt.line, f"{row}.{attr}", model, line, hops)
+    for index, call in enumerate(body.calls):
+        if loop not in body.ancestors(call.block) or call.line in {each for _, each in told}:
+            continue
+        for target, name in _takers(graph, function, index, row, model):
+            place = _touched(graph, target, name, model)
+            if place is not None:
+                told.add((place[1], call.line))
+                what = f"{call.name}() reads {place[1]}, which"
+                yield _finding(graph, function, call.line, what, model, line, [place[0]])
+                break
+
+
+def _finding(
+    graph: Graph,
+    function: Function,
+    line: int,
+    what: str,
+    model: Class,
+    loop: int,
+    hops: list[Hop],
+) -> Finding:
+    found = at(
+        graph, CAUSE, function, line,
+        f"{what} is loaded by a query of its own for every item of the loop at line {loop}; "
+        "load it with selectinload()",
+        culprit=f"{model.name}.{what.rpartition('.')[2] if not hops else what.split()[-1]}",
+    )  # fmt: skip
+    return replace(found, chain=(*found.chain, *hops)) if hops else found
+
+
+def _attributes(stmt: Stmt, row: str) -> Iterator[str]:
+    for read in stmt.reads:
+        name, _, rest = read.partition(".")
+        if name == row and rest:
+            yield rest.partition(".")[0].removesuffix("[]")
+
+
+def _of_getter(graph: Graph, model: Class, attr: str) -> list[Hop] | None:
+    """Where a property of the model reads a relationship."""
+    getter = graph.program.getter(model, attr)
+    place = _touched(graph, getter, "self", model) if getter is not None else None
+    return [place[0]] if place is not None else None
+
+
+def _takers(
+    graph: Graph, function: Function, index: int, row: str, model: Class
+) -> Iterator[tuple[Function, str]]:
+    """Functions that a call hands the row to, each with its name for it."""
+    call = function.body.calls[index]
+    if call.func.__class__ is str and call.func == f"{row}.{call.name}":
+        method = graph.program.class_attr(model, call.name)
+        if method is not None and method[0] == "meth" and method[1].params:
+            yield method[1], method[1].params[0][0]
+        return
+    if row not in call.args and all(ref != row for _, ref in call.kwargs):
+        return
+    for edge in graph.edges_at(function, index):
+        if edge.target is not None:
+            for name, _, _ in edge.target.params:
+                if argument(edge.target, name, call) == row:
+                    yield edge.target, name
+
+
+def _touched(
+    graph: Graph, function: Function, row: str, model: Class, depth: int = _HANDED_ON
+) -> tuple[Hop, str] | None:
+    """The place where a function, or one that it hands a row to, reads a lazy relationship."""
+    if not depth or function.mentions(*_LOADERS):
+        return None
+    for stmt in function.body.stmts:
+        for attr in _attributes(stmt, row):
+            if _is_lazy(graph, model, attr):
+                return Hop(function.path, stmt.line, function.label), f"{model.name}.{attr}"
+    for index in range(len(function.body.calls)):
+        for target, name in _takers(graph, function, index, row, model):
+            place = _touched(graph, target, name, model, depth - 1)
+            if place is not None:
+                return place
+    return None
 
 
 def _relations(graph: Graph) -> tuple[str, ...]:
@@ -74,19 +159,6 @@ def _relations(graph: Graph) -> tuple[str, ...]:
                     yield name, ""
 
     return tuple(graph.program.index("relations", named).table())
-
-
-def _touches(function: Function, names: tuple[str, ...]) -> bool:
-    """Whether the function reads an attribute of one of these names."""
-    return any(
-        "." in read and not _parts(read).isdisjoint(names)
-        for stmt in function.body.stmts
-        for read in stmt.reads
-    )
-
-
-def _parts(read: str) -> set[str]:
-    return set(read.split(".")[1:])
 
 
 def _turn(body: Body, loop: int) -> Iterator[Stmt]:
@@ -106,10 +178,15 @@ def _rows_of(graph: Graph, function: Function, ref: Ref, depth: int = _DEEPEST) 
     if not depth or isinstance(ref, bool):
         return None
     if ref.__class__ is str:
-        bound = body.bindings.get(str(ref).partition(".")[0], [])
-        if len(bound) != 1 or bound[0][1] is not None:
-            return None
-        return _rows_of(graph, function, bound[0][0].value, depth - 1)
+        # `query = query.where(...)` binds a name anew to rows of the same kind.
+        for stmt, position in body.bindings.get(str(ref).partition(".")[0], [])[:_BOUND]:
+            if stmt.kind == "a" and (position is None or _pages(body, stmt.value)):
+                model = _rows_of(graph, function, stmt.value, depth - 1)
+                if model is not None:
+                    return model
+        return None
+    if ref.__class__ is tuple and ref[0] in ("[]", "."):
+        return _rows_of(graph, function, ref[1], depth - 1)
     if not isinstance(ref, int) or ref >= len(body.calls):
         return None
     call = body.calls[ref]
@@ -127,11 +204,23 @@ def _rows_of(graph: Graph, function: Function, ref: Ref, depth: int = _DEEPEST) 
                     if model is not None:
                         return model
     inner = call.func[1] if isinstance(call.func, tuple) and call.func[0] == "." else call.func
-    for each in (*call.args[:1], inner):
+    given = call.args[:1]
+    if _pages(body, ref):
+        given = (*call.args, *(each for _, each in call.kwargs))
+    for each in (*given, inner):
         model = _rows_of(graph, function, each, depth - 1)
         if model is not None:
             return model
     return None
+
+
+def _pages(body: Body, ref: Ref) -> bool:
+    """Whether a call, by its name, takes a query and gives a page of its rows."""
+    return (
+        isinstance(ref, int)
+        and not isinstance(ref, bool)
+        and bool(_PAGES.search(body.calls[ref].name))
+    )
 
 
 def _is_lazy(graph: Graph, model: Class, attr: str) -> bool:

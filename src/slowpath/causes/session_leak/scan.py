@@ -9,6 +9,7 @@ from slowpath.causes.base import Finding
 from slowpath.causes.reading import at, at_call
 from slowpath.causes.session_leak import CAUSE
 from slowpath.program import extract
+from slowpath.program.entries import metadata
 from slowpath.program.graph import LIKELY, Graph
 from slowpath.program.model import Call, Class, Function
 from slowpath.program.resolve import Value
@@ -23,6 +24,9 @@ _TEARDOWN = re.compile(
     r"(^|_)(a?close|stop|shutdown|cleanup|clean_up|disconnect|teardown|__aexit__|aexit|dispose|"
     r"destroy|terminate|kill|end|finish|on_[A-Za-z]*(Stop|Close|Shutdown|Disconnect)[A-Za-z]*)($|_)"
 )
+_VERBS = frozenset("get post put patch delete head options request ws_connect".split())
+# They read the body to its end, or let go of it.
+_READS = frozenset("read text json release close raise_for_status __aexit__".split())
 _STREAM = re.compile(r"(^|\.)Async[A-Za-z]*Stream$|\.AsyncStream$")
 _POOLED = re.compile(r"(^|\.)(acquire|getconn|get_connection)$")
 
@@ -32,6 +36,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
         if function.qual:
             yield from _locals(graph, function)
             yield from _streams(graph, function)
+            yield from _responses(graph, function)
     # What threads run leaks just the same; dependencies that yield are made for it.
     for function in graph.functions():
         if function.qual and function.is_generator and not graph.is_reached(function):
@@ -39,6 +44,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
     for function in graph.in_threads():
         if not function.is_generator and not graph.is_reached(function):
             yield from _locals(graph, function)
+    yield from _given_out(graph)
     for module in graph.files():
         for cls in module.classes.values():
             if cls.self_attrs:
@@ -72,6 +78,8 @@ def _acquires(graph: Graph, function: Function, index: int) -> bool:
     value = graph.program.callee(function, index)
     result = graph.program.call_result(function, index)
     call = function.body.calls[index]
+    if value is None and call.name == "pubsub" and not call.args and not call.awaited:
+        return function.mentions("subscribe", "psubscribe", "listen", "get_message")
     if value is None or value[0] != "ext":
         return False
     dotted = value[1]
@@ -139,6 +147,81 @@ _ALWAYS = frozenset({"finally"})
 def _closed_always(function: Function, name: str) -> bool:
     body = function.body
     return any(_closing(call, name) and body.inside(call.block, _ALWAYS) for call in body.calls)
+
+
+# -- dependencies ----------------------------------------------------------------------------
+
+
+def _given_out(graph: Graph) -> Iterator[Finding]:
+    """`Depends(get_db)` where `get_db` returns a session: nobody closes what it gave."""
+    for function in graph.functions():
+        scope = function.scope
+        for _, annotation, default in function.params:
+            for ref in (default, *metadata(annotation)):
+                if not isinstance(ref, int) or isinstance(ref, bool):
+                    continue
+                call = scope.body.calls[ref]
+                if call.name not in ("Depends", "Security") or not call.args:
+                    continue
+                value = graph.program.value(scope, call.args[0])
+                if value is None or value[0] not in ("fn", "meth") or value[1].is_generator:
+                    continue
+                index = _returned_session(graph, value[1])
+                if index is not None:
+                    yield at_call(
+                        graph, CAUSE, value[1], index,
+                        f"{value[1].label} returns a session to the routes that depend on it, and "
+                        "nobody closes it; yield it inside a with block",
+                        culprit=value[1].body.calls[index].name,
+                    )  # fmt: skip
+
+
+def _returned_session(graph: Graph, function: Function) -> int | None:
+    """The call by which a function makes the session that it returns."""
+    body = function.body
+    for stmt in body.stmts:
+        if stmt.kind != "r":
+            continue
+        refs = [stmt.value]
+        if stmt.value.__class__ is str:
+            refs = [bound.value for bound, _ in body.bindings.get(str(stmt.value), [])]
+        for ref in refs:
+            if isinstance(ref, int) and not isinstance(ref, bool):
+                value = graph.program.call_result(function, ref)
+                known = graph.program.knowledge
+                if value is None or value[0] != "ext" or not known.in_set("db_session", value[1]):
+                    continue
+                if _acquires(graph, function, ref):
+                    return ref
+    return None
+
+
+# -- responses -------------------------------------------------------------------------------
+
+
+def _responses(graph: Graph, function: Function) -> Iterator[Finding]:
+    """`r = await session.get(url)` of aiohttp: its connection is held until the body is read."""
+    body = function.body
+    for stmt in body.stmts:
+        if stmt.kind != "a" or stmt.value.__class__ is not int or len(stmt.writes) != 1:
+            continue
+        name = stmt.writes[0]
+        call = body.calls[stmt.value]
+        if "." in name or "[" in name or not call.awaited or call.name not in _VERBS:
+            continue
+        value = graph.program.callee(function, stmt.value)
+        if value is None or value[0] != "ext" or not value[1].startswith("aiohttp.ClientSession."):
+            continue
+        if call.flags & extract.WITH or _goes_elsewhere(function, name, stmt.line):
+            continue
+        if any(each.func == f"{name}.{each.name}" and each.name in _READS for each in body.calls):
+            continue
+        if not _closes(function, name):
+            yield at_call(
+                graph, CAUSE, function, stmt.value,
+                f"{name} is neither read nor released, so its connection stays taken",
+                culprit=value[1],
+            )  # fmt: skip
 
 
 # -- streams ---------------------------------------------------------------------------------

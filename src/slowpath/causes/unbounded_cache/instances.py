@@ -19,22 +19,25 @@ _KEPT = re.compile(
     r"seen|last_|rate|counter|attempts|cooldown)",
     re.I,
 )
-# Names of keys that come from outside, one for each caller or request.
-_CALLERS = re.compile(
+#: Names of keys that come from outside, one for each caller or request.
+CALLERS = re.compile(
     r"(^|_)((session|user|request|conversation|thread|chat|channel|guild|tenant|customer|client|"
     r"account|message|connection|conn|room|job|run|call|trace|sender|member|visitor)(_?(id|key|uuid|"
-    r"name))?|token|ip|email|host|url|query|prompt|text|cache_key|key|peer|address|identifier)$"
+    r"name))?|(access_|refresh_|auth_)?token(_?(id|hash|key))?|ip(_address)?|remote_addr|username|email|host|url|query|prompt|text|cache_key|key|peer|address|identifier)$"
 )
 # Objects of which a process has one, or one for each tenant, by what they are called.
 _LONG_LIVED = re.compile(
     r"(Manager|Service|Registry|Store|Cache|Pool|Broker|Router|Server|Hub|Tracker|Monitor|Limiter|"
     r"Gateway|Dispatcher|Coordinator|Middleware|Provider|Bot|App|Engine|Backend|Storage|Memory|"
-    r"Repository|Controller|Handler|Queue|Scheduler|Throttle|Cog)\w*$"
+    r"Repository|Controller|Handler|Queue|Scheduler|Throttle|Cog|Proxy|Agent|Adapter|Connector)\w*$"
 )
 _SHRINKS = (
     "pop", "popitem", "clear", "remove", "discard", "__delitem__", "move_to_end",
 )  # fmt: skip
-_ONCE = re.compile(r"^_*(__init__|register|add_|subscribe|setup|init|load|configure|on_startup)")
+_ONCE = re.compile(
+    r"^_*(__init__|register|add_|subscribe|setup|init|configure|on_startup|"
+    r"load(_(all|config|settings|plugins|modules|state|extensions))?$)"
+)
 
 
 def in_instances(graph: Graph) -> Iterator[Finding]:
@@ -49,7 +52,7 @@ def in_instances(graph: Graph) -> Iterator[Finding]:
                 if found is None or _bounded(graph, attr):
                     continue
                 function, line, key = found
-                sure = _KEPT.search(attr) and _CALLERS.search(key) and _lives_long(graph, cls)
+                sure = _KEPT.search(attr) and CALLERS.search(key) and _lives_long(graph, cls)
                 yield at(
                     graph, CAUSE, function, line,
                     f"{cls.name}.{attr} gets an entry for every {key} and never loses one",
@@ -98,8 +101,10 @@ def _growing(
             continue
         if not function.mentions(name):
             continue
-        params = {param for param, _, _ in function.params[1:]}
         body = function.body
+        # What the method works out is as good as what it is given, if its name says so.
+        params = {param for param, _, _ in function.params[1:]}
+        params |= {each for each in body.bindings if CALLERS.search(each)}
         for stmt in body.stmts:
             grows = stmt.kind == "a" and f"{name}[]" in stmt.writes
             if grows or (lazy and f"{name}[]" in stmt.reads):
@@ -166,7 +171,8 @@ def _bounds(module: Module, attr: str) -> bool:
 
 def _lives_long(graph: Graph, cls: Class) -> bool:
     """Whether the class is called like what a process has one of, or a module makes one."""
-    if _LONG_LIVED.search(cls.name):
+    names = (getattr(each, "name", each) for each in graph.program.mro(cls))
+    if any(_LONG_LIVED.search(str(name)) for name in names):
         return True
 
     def made(module: Module) -> Iterator[tuple[str, str]]:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.reading import at, at_call
 from slowpath.causes.unbounded_cache import CAUSE
-from slowpath.causes.unbounded_cache.instances import in_instances
+from slowpath.causes.unbounded_cache.instances import CALLERS, in_instances
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Body, Class, Function, Module, Stmt
 
 _EMPTY = frozenset({"dict", "list", "set", "defaultdict", "OrderedDict", "deque", "Counter"})
 _GROWS = frozenset({"append", "add", "setdefault", "extend", "update", "appendleft"})
+_KEYED = frozenset({"setdefault", "add"})
 _SHRINKS = frozenset(
     {"pop", "popitem", "clear", "remove", "discard", "popleft", "__delitem__", "difference_update"}
 )
@@ -26,13 +27,18 @@ _PART_OF_PROGRAM = re.compile(
     r"settings|config|module|loop|event|kind|app|app_name|plugin|plugin_name|backend|dialect|locale|bucket|phase|stage|hook|signal|level|category|"
     r"__class__|__name__|__qualname__)_?$"
 )
-_REGISTERS = re.compile(r"^_*(register|add|subscribe|setup|init|load|configure|on_startup)")
+_FUNCTION_CACHES = frozenset({"functools.lru_cache", "functools.cache"})
+_REGISTERS = re.compile(
+    r"^_*(register|add|subscribe|setup|init|configure|on_startup|"
+    r"load(_(all|config|settings|plugins|modules|state|extensions))?$)"
+)
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
     for module in graph.files():
         yield from _globals(graph, module)
     yield from in_instances(graph)
+    yield from _without_end(graph)
     yield from _subscriber_queues(graph)
     yield from _looked_up_defaultdicts(graph)
 
@@ -58,11 +64,11 @@ def _globals(
         bounded = False
         for function in functions:
             if name in function.body.bindings:
-                bounded = bounded or function.mentions("global")
+                bounded = bounded or name in function.body.shared
                 continue
             growing += [(function, line) for line in _growth(function.body, name)]
             bounded = bounded or _shrinks(function.body, name)
-        if bounded or graph.imported(module.name, name):
+        if bounded or graph.anywhere(_emptied, f"{module.name}\0{name}"):
             continue
         for function, line in growing:
             if graph.is_reached(function) and not _REGISTERS.match(function.name):
@@ -93,7 +99,7 @@ def _growth(body: Body, name: str) -> Iterator[int]:
             call.func.__class__ is str
             and call.name in _GROWS
             and call.func == f"{name}.{call.name}"
-            and not (call.name == "setdefault" and call.args and _few(body, call.args[:1]))
+            and not (call.name in _KEYED and call.args and _few(body, call.args[:1]))
         ):
             yield call.line
 
@@ -118,11 +124,57 @@ def _few(body: Body, keys: Iterable[Ref]) -> bool:
 def _shrinks(body: Body, name: str) -> bool:
     if any(stmt.kind == "d" and name + "[]" in stmt.writes for stmt in body.stmts):
         return True
-    if any(name in stmt.writes for stmt in body.stmts):
+    if any(name in stmt.writes and stmt.kind != "s" for stmt in body.stmts):
         return True
     return any(
         call.name in _SHRINKS and call.func == f"{name}.{call.name}" for call in body.calls
     ) or any(name in call.args and call.name in ("len", "del") for call in body.calls)
+
+
+def _emptied(module: Module, what: str) -> bool:
+    """Whether a file imports a container and takes something out, or hands it on."""
+    source, _, name = what.partition("\0")
+    names = [each for each, found in module.imports.items() if found == (source, name)]
+    bodies = [each.body for each in module.functions.values() if each.mentions(*names)]
+    return any(
+        _shrinks(body, alias)
+        or any(alias in call.args for call in body.calls)
+        or any(stmt.value == alias and stmt.kind in "ary" for stmt in body.stmts)
+        for body in (bodies if names else ())
+        for alias in names
+    )
+
+
+# -- caches of functions ---------------------------------------------------------------------
+
+
+def _without_end(graph: Graph) -> Iterator[Finding]:
+    """`functools.cache` by what comes from outside: an entry for each, and for each object."""
+    for function in graph.reached():
+        if not function.decorators:
+            continue
+        for ref in function.decorators:
+            name = graph.program.decorator_name(function, ref)
+            if name not in _FUNCTION_CACHES or not _no_maximum(function, ref, name):
+                continue
+            keys = [each for each, _, _ in function.params if CALLERS.search(each)]
+            if keys:
+                yield at(
+                    graph, CAUSE, function, function.line,
+                    f"{name} keeps the result of {function.label} for every {keys[0]} that it is "
+                    "asked for, for ever",
+                    culprit=name,
+                )  # fmt: skip
+
+
+def _no_maximum(function: Function, ref: Ref, name: str) -> bool:
+    if name == "functools.cache":
+        return True
+    if not isinstance(ref, int) or isinstance(ref, bool):
+        return False  # 128 by default
+    call = function.scope.body.calls[ref]
+    given = call.args[0] if call.args else call.keyword("maxsize")
+    return bool(given == ("c", None))
 
 
 # -- queues ----------------------------------------------------------------------------------
