@@ -105,17 +105,20 @@ def fitted_capacity(stays: Stays) -> float:
 
     With a capacity c and n there, a stay lasts max(1, n / c) times as long. The c is taken for
     which stays of one kind, each divided by that, scatter least (in the logarithm, about their
-    median), if that is clearly less than without.
+    median), if that is clearly less than without. Stays of one request for the same are taken
+    together: how a call is made of pieces says nothing.
     """
     if len(stays.length) < MIN_STAYS:
         return 0.0
-    log = np.log(np.maximum(stays.length, 1))
-    kinds, which = np.unique(stays.resource, return_inverse=True)
-    weight = stays.length / stays.length.sum()
-    before = _scatter(log, which, len(kinds), weight)
+    first, whose = _calls(stays)
+    length = np.bincount(whose, stays.length)
+    kinds, which = np.unique(stays.resource[first], return_inverse=True)
+    weight = length / length.sum()
+    before = _scatter(np.log(np.maximum(length, 1)), which, len(kinds), weight)
     best, found = before * (1 - MIN_EXPLAINED), 0.0
     for capacity in CANDIDATES:
-        scatter = _scatter(log - np.log(stays.stretch(capacity)), which, len(kinds), weight)
+        alone = np.bincount(whose, stays.length / stays.stretch(capacity))
+        scatter = _scatter(np.log(np.maximum(alone, 1)), which, len(kinds), weight)
         if scatter < best:
             best, found = scatter, capacity
     return found
@@ -130,8 +133,7 @@ def saturated_capacity(stays: Stays) -> float:
     """
     if len(stays.length) < MIN_STAYS:
         return 0.0
-    key = stays.request * (int(stays.resource.max()) + 1) + stays.resource
-    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    first, which = _calls(stays)
     each = np.bincount(which, stays.length)
     resource = stays.resource[first]
     typical = at_best = 0.0
@@ -145,6 +147,13 @@ def saturated_capacity(stays: Stays) -> float:
         return 0.0
     among = float(np.average(stays.company, weights=stays.length))
     return max(1.0, among / stretch)
+
+
+def _calls(stays: Stays) -> tuple[Ints, Ints]:
+    """Return the first stay of each request for each resource, and of which call each stay is."""
+    key = stays.request * (int(stays.resource.max()) + 1) + stays.resource
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    return first, which
 
 
 def _scatter(log: Floats, which: Ints, kinds: int, weight: Floats) -> float:
