@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import tokenize
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from slowpath.codemod.spot import Spot
 MOST_BYTES = 2_000_000
 #: Files of a project that are read to see whether a name is used elsewhere.
 MOST_FILES = 20_000
-_SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".slowpath"})
+_SKIPPED = frozenset({"venv", "env", "node_modules", "__pycache__", "site-packages"})
 
 
 class Place(NamedTuple):
@@ -81,13 +82,17 @@ class Project:
     @cached_property
     def _texts(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        for file in self.root.rglob("*.py"):
-            parts = file.relative_to(self.root).parts
-            if _SKIPPED.isdisjoint(parts) and len(found) < MOST_FILES:
-                try:
-                    found[Path(*parts).as_posix()] = file.read_text("utf-8", errors="replace")
-                except OSError:
-                    continue
+        for folder, folders, files in os.walk(self.root):
+            # Hidden folders hold environments, caches and the like.
+            folders[:] = [each for each in folders if each[0] != "." and each not in _SKIPPED]
+            for name in files:
+                if name.endswith(".py") and len(found) < MOST_FILES:
+                    file = Path(folder, name)
+                    path = file.relative_to(self.root).as_posix()
+                    try:
+                        found[path] = file.read_text("utf-8", errors="replace")
+                    except OSError:
+                        continue
         return found
 
     def mentions(self, *words: str, but: str = "") -> bool:

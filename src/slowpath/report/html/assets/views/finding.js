@@ -116,7 +116,7 @@ function evidenceList(evidence) {
   ]));
 }
 
-const SIGNS = {'+': 'added', '-': 'removed', '@': 'soft'};
+const SIGNS = {'+': 'added', '-': 'removed'};
 
 function diffLine(sign, line) {
   return el(SIGNS[sign] ? `div.${SIGNS[sign]}` : 'div', {}, el('span.sign', {}, sign), line || ' ');
@@ -135,7 +135,10 @@ function ownCure(finding, fix) {
   return el('figure.cure', {},
     el('figcaption', {}, 'The cure of your own lines, ', el('code', {}, shortPath(fix.changes)), ': ', prose(fix.title)),
     el('div.source', {tabindex: '0', role: 'group', 'aria-label': 'The cure as a diff: minus goes, plus comes'},
-      lines.map((line) => (line.startsWith('@@') ? diffLine('@', line) : diffLine(line.charAt(0), line.slice(1))))),
+      lines.map((line) => {
+        const part = /^@@ -(\d+)/.exec(line);
+        return part ? el('div.soft', {}, el('span.sign', {}, '…'), `line ${part[1]}`) : diffLine(line.charAt(0), line.slice(1));
+      })),
     fix.cut ? el('p.soft', {}, `${counted(fix.cut, 'line')} more: slowpath fix shows them.`) : null,
     fix.look ? el('p.warn', {}, 'Look at it first. ', prose(fix.look)) : el('p.soft', {}, 'Safe.'));
 }
