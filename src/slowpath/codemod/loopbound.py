@@ -83,7 +83,9 @@ def own_nodes(node: AnyFunction) -> list[ast.AST]:
     return found
 
 
-def what_is_shared(source: Source, scope: Scope, culprit: str = "") -> str:
+def what_is_shared(
+    source: Source, scope: Scope, culprit: str = "", *, gives_way: bool = False
+) -> str:
     """What others could see a function work on, as a phrase; "" if it keeps to itself.
 
     It keeps to itself if it only writes to names of its own, and calls only builtins, methods of
@@ -91,27 +93,67 @@ def what_is_shared(source: Source, scope: Scope, culprit: str = "") -> str:
 
     Args:
         culprit: a function that is known to keep to itself as well.
+        gives_way: others run in the middle of it, where they did not before: then what it reads
+            of its arguments and of the module counts as well.
     """
     node = scope.node
     if node is None:
         return "the module"
-    own = _own_names(node)
+    own, made = _own_names(node), _made_names(node)
+    apart = set(_decorating(node))
+    known = own if gives_way else own | _given_alone(node)
     for each in ast.walk(node):
+        if each in apart:
+            continue
         if isinstance(each, ast.Global | ast.Nonlocal):
             return f"`{each.names[0]}`"
-        if isinstance(each, ast.Attribute | ast.Subscript) and not isinstance(each.ctx, ast.Load):
+        if isinstance(each, ast.Attribute | ast.Subscript):
             root = _root(each)
-            if root not in own:
+            if isinstance(each.ctx, ast.Load):
+                shared = bool(root) and root not in known and root not in source.imports
+            else:
+                shared = root not in made
+            if shared and not _is_logger(source, root):
                 return f"`{root}`" if root else "an object"
-        if isinstance(each, ast.Call) and not _keeps_to_itself(source, each, own, culprit):
-            if each in _decorating(node):
-                continue
+        if isinstance(each, ast.Call) and not _keeps_to_itself(source, each, made, culprit):
             return f"`{ast.unparse(each.func)}(...)`"
+        if isinstance(each, ast.Name) and _is_variable(source, each.id) and each.id not in known:
+            return f"`{each.id}`"
     return ""
 
 
+def _is_variable(source: Source, name: str) -> bool:
+    """Whether the module assigns to a name that is not written as a constant, nor a logger."""
+    return name in source.variables and not name.isupper() and not _is_logger(source, name)
+
+
+def _is_logger(source: Source, name: str) -> bool:
+    _, value = source.assigned.get(name, (0, None))
+    return (
+        isinstance(value, ast.Call)
+        and source.dotted(dotted_name(value.func)) == "logging.getLogger"
+    )
+
+
+def _given_alone(node: AnyFunction) -> set[str]:
+    """Parameters that each request has for itself: none that is injected, and no request."""
+    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    defaults = [*node.args.defaults, *(each for each in node.args.kw_defaults if each)]
+    injected = any(_is_injected(ast.unparse(each)) for each in defaults)
+    return {
+        each.arg
+        for each in given
+        if not injected
+        and (each.annotation is None or not _is_injected(ast.unparse(each.annotation)))
+    }
+
+
+def _is_injected(text: str) -> bool:
+    return any(word in text for word in ("Depends", "Security", "Request", "WebSocket"))
+
+
 def _own_names(node: AnyFunction) -> set[str]:
-    """Names that the function itself makes; what it was given may be somebody else's."""
+    """Names that the function binds; what they stand for may be somebody else's."""
     return {
         each.id
         for each in ast.walk(node)
@@ -119,9 +161,38 @@ def _own_names(node: AnyFunction) -> set[str]:
     }
 
 
+_MADE = (
+    ast.List, ast.Dict, ast.Set, ast.Tuple, ast.ListComp, ast.DictComp, ast.SetComp, ast.Call,
+    ast.Constant, ast.JoinedStr, ast.BinOp, ast.Compare, ast.BoolOp, ast.UnaryOp,
+)  # fmt: skip
+
+
+def _made_names(node: AnyFunction) -> set[str]:
+    """Names that only ever stand for something that the function made itself."""
+    made: list[ast.Name] = []
+    for each in ast.walk(node):
+        targets = each.targets if isinstance(each, ast.Assign) else []
+        if isinstance(each, ast.AnnAssign | ast.AugAssign):
+            targets = [each.target]
+        value = getattr(each, "value", None)
+        if targets and isinstance(value, _MADE):
+            made += [target for target in targets if isinstance(target, ast.Name)]
+    others = {
+        each.id
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store) and each not in made
+    }
+    return {each.id for each in made} - others
+
+
 def _decorating(node: AnyFunction) -> list[ast.AST]:
-    defaults = [*node.args.defaults, *(each for each in node.args.kw_defaults if each)]
-    return [inner for each in (*node.decorator_list, *defaults) for inner in ast.walk(each)]
+    """What is evaluated when the function is defined: decorators, annotations and defaults."""
+    outer: list[ast.AST] = [
+        *node.decorator_list,
+        node.args,
+        *([node.returns] if node.returns else []),
+    ]
+    return [inner for each in outer for inner in ast.walk(each)]
 
 
 def _keeps_to_itself(source: Source, call: ast.Call, own: set[str], culprit: str) -> bool:
@@ -133,6 +204,8 @@ def _keeps_to_itself(source: Source, call: ast.Call, own: set[str], culprit: str
     head = name.partition(".")[0]
     if head in own:
         return "." in name
+    if _is_logger(source, head):
+        return True
     if head in source.imports:
         dotted = source.dotted(name)
         if dotted in _RISKY:

@@ -158,6 +158,13 @@ class Source:
         return frozenset(names)
 
     @cached_property
+    def variables(self) -> frozenset[str]:
+        """Names that the module assigns to, wherever outside of functions."""
+        defined = {each.qual for each in self.scopes}
+        classes = {each.name for each in self.tree.body if isinstance(each, ast.ClassDef)}
+        return self.top_names - set(self.imports) - defined - classes
+
+    @cached_property
     def assigned(self) -> dict[str, tuple[int, ast.expr | None]]:
         """Names assigned once at the top of the module: line and value."""
         found: dict[str, tuple[int, ast.expr | None]] = {}

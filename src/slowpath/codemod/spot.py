@@ -66,9 +66,22 @@ class Spot:
             # A run names the line that was executing, which may be one in the middle.
             within = [node for node in named if lines[node][0] < self.line <= lines[node][1]]
             found = within[-1:]
+        if not found and self._is_read(name):
+            raise Refused(
+                f"At {self.path}:{self.line} {name} is only read: what a property does cannot be "
+                "awaited."
+            )
         if not found:
             raise Refused(f"There is no call of {name or 'it'} at {self.path}:{self.line}.")
         return found
+
+    def _is_read(self, name: str) -> bool:
+        return any(
+            isinstance(node, cst.Attribute)
+            and node.attr.value == name
+            and self.region.lines(node)[0] <= self.line <= self.region.lines(node)[1]
+            for node in self.region.nodes
+        )
 
     def call(self, name: str, end_line: int = 0) -> cst.Call:
         """The only call of a name at the line.

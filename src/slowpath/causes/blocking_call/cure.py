@@ -37,7 +37,7 @@ def cure(site: Site) -> Change:
         for twins, module in ((_TWINS, "asyncio"), (_ANYIO_TWINS, "anyio")):
             twin = twins.get(site.culprit)
             if twin and (spot.imports(module) or (module == "asyncio" and not _is_anyio(spot))):
-                return _by_twin(spot, calls, twin)
+                return _by_twin(site, spot, calls, twin)
         if match := _TWIN_AT_HAND.search(site.message):
             return _by_own_twin(spot, calls, match[1])
         _require_whole(site)
@@ -56,9 +56,9 @@ def _is_anyio(spot: Spot) -> bool:
     return spot.imports("anyio", "trio") and not spot.imports("asyncio")
 
 
-def _by_twin(spot: Spot, calls: list[cst.Call], twin: str) -> Change:
+def _by_twin(site: Site, spot: Spot, calls: list[cst.Call], twin: str) -> Change:
     edits = {call: renamed(spot, call, spot.name(twin)) for call in calls}
-    shared = what_is_shared(spot.source, spot.scope, "time.sleep")
+    shared = what_is_shared(spot.source, spot.scope, site.culprit, gives_way=True)
     held = _inside_with(spot, calls[0])
     look = ""
     if held:
