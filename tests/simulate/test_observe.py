@@ -6,7 +6,6 @@ import pytest
 
 from slowpath.ledger import ACTIVITIES, build
 from slowpath.simulate.observe import observe
-from slowpath.simulate.offered import network_ns
 from slowpath.simulate.places import overtaking
 from slowpath.simulate.replay import simulate
 from slowpath.simulate.workload import Kind, Workload
@@ -83,18 +82,6 @@ def test_those_who_came_and_took_a_place_before_the_line_are_counted() -> None:
     # With a place for each, nobody is overtaken; and a few who come tell nothing.
     assert overtaking([[*held, *late]], size=40) == 0
     assert overtaking([[*held, *late[:10]]], size=1) == 0
-
-
-def test_the_way_back_is_what_the_client_saw_and_the_way_in_no_longer(made: Builder) -> None:
-    for n, back in enumerate((1.0, 2.0, 6.0)):
-        start = 100.0 * n
-        request = made.request(
-            start + 50, start + 60 + back, sent=start, complete_ns=ns(start + 60)
-        )
-        made.slice(request, start + 50, start + 60)
-    ledger = build(made.recording())
-    # Fifty milliseconds passed before the server saw each: it was busy, or it is far away.
-    assert [round(way / MS) for way in network_ns(ledger)] == [3, 4, 8]
 
 
 def test_blocked_and_computed_slices_are_told_apart(made: Builder) -> None:

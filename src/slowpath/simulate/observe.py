@@ -90,7 +90,7 @@ class _Observer:
             Behaviour(
                 steps=_alone(steps, slowed),
                 endpoint=int(ledger.endpoint_of[index]),
-                network_ns=network[index],
+                network_ns=network,
             )
             for index, steps in drafts
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 from slowpath.ledger import Ledger
 from slowpath.recording import Recording
 from slowpath.simulate.workload import Load
@@ -12,27 +10,15 @@ from slowpath.simulate.workload import Load
 MIN_CALLS = 5
 
 
-def network_ns(ledger: Ledger) -> list[int]:
-    """Return what each request's way to the server and back took when nothing was in its way, ns.
-
-    The way back is seen as it is: the answer is sent, and the client has it. On the way in, a
-    request waits for the loop before the server sees it; such waits come up again in the
-    simulation, so no more than a typical way back counts. Requests whose client was not seen
-    get what is typical.
-    """
-    ways: list[tuple[int, int] | None] = []
-    for request in ledger.requests:
-        call = request.client
-        if call is None or request.websocket:
-            ways.append(None)
-        else:
-            back = call.end_ns - (request.complete_ns or request.end_ns)
-            ways.append((max(0, request.start_ns - call.start_ns), max(0, back)))
-    known = [way for way in ways if way is not None]
-    if not known:
-        return [0] * len(ways)
-    typical = round(median(back for _, back in known))
-    return [min(way[0], typical) + way[1] if way is not None else 2 * typical for way in ways]
+def network_ns(ledger: Ledger) -> int:
+    """Return what the way to the server and back takes when nothing is in its way, ns."""
+    found = [
+        call.end_ns - call.start_ns - ((request.complete_ns or request.end_ns) - request.start_ns)
+        for request in ledger.requests
+        if (call := request.client) is not None and not request.websocket
+    ]
+    # The quickest met no queue; what others met comes up again in the simulation.
+    return max(0, min(found, default=0))
 
 
 def offered(ledger: Ledger) -> Load:
