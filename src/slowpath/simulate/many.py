@@ -19,7 +19,7 @@ from types import TracebackType
 import numpy as np
 
 from slowpath.simulate.edits import Edit
-from slowpath.simulate.replay import RAMP_NS, Outcome, sampled, simulations
+from slowpath.simulate.replay import PARTS, RAMP_NS, Outcome, sampled, simulations
 from slowpath.simulate.scripts import Scripts
 from slowpath.simulate.workload import Workload
 
@@ -30,8 +30,6 @@ Edits = tuple[Edit, ...]
 SIMULATION_STEPS = 40_000
 #: ... of at least so many requests, and so many times their p95.
 LEAST_REQUESTS, LEAST_P95 = 400, 8
-#: So many times the requests that one simulation draws are edited; seeds draw others of them.
-SAMPLE = 2.0
 #: So few steps are not worth a second process.
 SMALL_STEPS = 3_000
 
@@ -223,12 +221,15 @@ class Simulations(AbstractContextManager["Simulations"]):
 
 
 def lessened(workload: Workload, share: float) -> Workload:
-    """Return a workload of which a share is simulated, with the requests that this needs."""
+    """Return a workload of which a share is simulated, with the requests that this needs.
+
+    Each of the seeds of which the mean is told draws another part of them.
+    """
     shorter = shortened(workload, share)
     load = shorter.load
     per_ns = len(workload.behaviours) / workload.load.window_ns
     drawn = per_ns * (load.warmup_ns + load.window_ns)
-    return sampled(shorter, round(SAMPLE * drawn))
+    return sampled(shorter, round(PARTS * drawn))
 
 
 def shortened(workload: Workload, share: float) -> Workload:

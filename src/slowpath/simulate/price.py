@@ -20,19 +20,19 @@ from slowpath.simulate.many import Figures as Figures
 from slowpath.simulate.many import Found, Progress, Simulations, ratio, shortened
 from slowpath.simulate.many import mean as mean
 from slowpath.simulate.observe import observe
-from slowpath.simulate.replay import simulations
+from slowpath.simulate.replay import PARTS, simulations
 from slowpath.simulate.workload import Workload
 
 #: With a larger error of the replay, predictions are not to be trusted.
 TRUSTED = 0.25
 #: Fewer requests, or a shorter recording, tell nothing; enough would be so many.
 MIN_REQUESTS, MIN_SECONDS, ENOUGH_REQUESTS = 30, 1.0, 200
-#: A simulation is run so often with other draws; the mean is taken.
-SEEDS = 2
+#: What is told is the mean of so many simulations; a search compares single ones.
+SEEDS = PARTS
 #: How often requests are drawn anew for an interval.
 DRAWS = 5
-#: Steps of requests that one replay of the recording may take.
-REPLAY_STEPS = 250_000
+#: The recording as it was is replayed so often, in so many steps of requests each time at most.
+REPLAYS, REPLAY_STEPS = 2, 250_000
 #: A round of the search looks at least at so many cures.
 FEW = 3
 #: The bounds of an interval.
@@ -200,7 +200,7 @@ class _Pricing:
     def _replay(self) -> Replay:
         steps = sum(len(behaviour.steps) for behaviour in self.workload.behaviours)
         replayed = shortened(self.workload, REPLAY_STEPS / max(1, steps))
-        replay = Replay(self.measured, mean(simulations(replayed, range(SEEDS))))
+        replay = Replay(self.measured, mean(simulations(replayed, range(REPLAYS))))
         if not replay.trusted:
             replay = replace(replay, missing=tuple(missing(self.ledger, self.workload)))
         return replay

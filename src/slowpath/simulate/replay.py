@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 S = 1_000_000_000
 #: A recording is dealt out in so many blocks; a bootstrap draws as many.
 BLOCKS = 20
+#: So many seeds deal in the same order, each from another part on.
+PARTS = 3
 #: Users do not all begin at once, but one after the other within this.
 RAMP_NS = S
 
@@ -61,8 +63,8 @@ class _Deck:
     They keep their order in blocks: what happened at one time belongs together, since a machine
     or a database that is slow for a second is so for everybody.
 
-    An odd seed deals as the even one before it, from the middle on: where one simulation draws
-    half of the requests, the mean of both has seen them all, before an edit and after it.
+    `PARTS` seeds in a row deal in the same order, each from another part on: where one simulation
+    draws a part of the requests, all seeds together have seen all of them.
     """
 
     def __init__(self, scripts: Scripts, seed: int, resample: bool) -> None:
@@ -70,12 +72,12 @@ class _Deck:
         self.behaviours = scripts.workload.behaviours
         count = len(self.behaviours)
         size, starts = blocks_of(count)
-        rng = Random(seed if resample else seed - seed % 2)
+        rng = Random(seed if resample else seed - seed % PARTS)
         blocks = [rng.choice(starts) if resample else start for start in starts]
         if not resample:
             rng.shuffle(blocks)
         self.cards = [n for start in blocks for n in range(start, min(start + size, count))]
-        self.at = 0 if resample else len(self.cards) // 2 * (seed % 2)
+        self.at = 0 if resample else len(self.cards) * (seed % PARTS) // PARTS
 
     def __call__(self) -> tuple[Script, int, int]:
         number = self.cards[self.at]
