@@ -4,7 +4,7 @@ VENV ?= .venv
 RUN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint types bench-overhead bench-drops bench-scan bench-real-apps bench-predict bench-stages clean
+.PHONY: demo test lint types bench-overhead bench-drops bench-scan bench-real-apps bench-predict bench-price bench-stages clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slowpath needs Python 3.11 or later; set PYTHON=...")'
@@ -43,6 +43,9 @@ bench-real-apps: $(STAMP)
 
 bench-predict: $(STAMP)
 	@$(RUN)/python -m bench.predict
+
+bench-price: $(STAMP)
+	@$(RUN)/python -m bench.price
 
 bench-stages: $(STAMP)
 	@$(RUN)/python -m bench.stages
