@@ -232,3 +232,48 @@ def test_a_batch_goes_on_when_it_is_full_or_its_time_is_over() -> None:
     system = System(batches=(BatchSpec("model", 3, 5 * MS),))
     answers = burst(system, ((Op.GATHER, 0, 0), (Op.WAIT, 1 * MS, -1)), 4)
     assert [a.end_ns for a in answers] == [1 * MS] * 3 + [6 * MS]
+
+
+def test_what_would_end_after_the_end_is_not_answered() -> None:
+    script = ((Op.WORK, 10 * MS, 0), (Op.WORK, 10 * MS, 0))
+
+    def answers(until_ms: int) -> list[Answer]:
+        source = Open(always(lambda: script), lambda: 0, most=1)
+        return Engine(System(), source, until_ms * MS).run()
+
+    assert answers(15) == []
+    assert [a.end_ns for a in answers(25)] == [20 * MS]
+
+
+class Ticking:
+    """Does nothing, often."""
+
+    def fire(self, engine: Engine) -> None:
+        engine.at(engine.now + MS // 10, self)
+
+
+@pytest.mark.parametrize("cores", [0, 1, 2])
+def test_work_that_nothing_interrupts_is_as_work_that_is_looked_at_all_the_time(cores: int) -> None:
+    """The engine goes on at once where nothing comes between; the figures must not tell."""
+    system = System(pools=(PoolSpec("pool", 2),), workers=2, cores=cores)
+
+    def run(ticks: bool) -> list[Answer]:
+        rng = Random(4)
+        own = exponential(rng, 3 * MS)
+
+        def script() -> Script:
+            inner = ((Op.TAKE, 0, 0), (Op.WAIT, own(), -1), (Op.GIVE, 0, 0), (Op.WORK, own(), 0))
+            return (
+                *((Op.WORK, own(), 0), (Op.LEAVE, 0, 0), (Op.FORK, inner, 0), (Op.WORK, own(), 0)),
+                *((Op.BURN, own(), 1), (Op.HOLD, own(), 0), (Op.JOIN, 0, 0)),
+            )
+
+        source = Closed(8, always(script), exponential(rng, 20 * MS))
+        engine = Engine(system, source, 2 * S)
+        if ticks:
+            engine.at(0, Ticking())
+        return engine.run()
+
+    quiet, watched = run(False), run(True)
+    assert len(quiet) > 50
+    assert [a.end_ns for a in quiet] == pytest.approx([a.end_ns for a in watched], abs=10)
