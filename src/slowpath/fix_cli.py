@@ -16,6 +16,7 @@ from slowpath.errors import UserError
 if TYPE_CHECKING:
     from slowpath.codemod import Project
     from slowpath.cure import Offer
+    from slowpath.recording.folder import RunFolder
 
 EXIT_FINDINGS = 1
 MOST_WAYS = 3
@@ -44,6 +45,10 @@ def fix(
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="With --write or --diff: the unsafe ones as well.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Make them, and run again: predicted beside measured."),
+    ] = False,
     diff: Annotated[
         bool, typer.Option("--diff", help="Only the patch, such as for `git apply`.")
     ] = False,
@@ -60,8 +65,10 @@ def fix(
     from slowpath.codemod import Project
     from slowpath.cure import choose, offer_of_report
 
-    if write and diff:
+    if diff and (write or verify):
         raise UserError("--diff only shows; leave it or --write out.")
+    if scan and verify:
+        raise UserError("--verify holds a run against one before; leave --scan out.")
     if scan and run is not None:
         raise UserError("--scan reads the code and --run a run; choose one.")
     root = Path.cwd()
@@ -78,8 +85,10 @@ def fix(
     if format is FixFormat.JSON:
         _print_json(offers, project)
         left = bool(offers)
+    elif verify:
+        left = _verify(offers, project, unsafe, allow_dirty, _folder(run, runs))
     elif write:
-        left = _write(offers, project, unsafe, allow_dirty)
+        left = _write(offers, project, unsafe, allow_dirty) < len(offers)
     elif diff:
         left = _print_patch(offers, project, unsafe)
     else:
@@ -98,14 +107,19 @@ def _hint(every: list[tuple[int, Any]], scan: bool) -> str:
     return f"The {source} has {len(every)}, numbered from 1: `slowpath fix` shows them."
 
 
+def _folder(name: str | None, runs: Path | None) -> RunFolder:
+    from slowpath.recording.folder import resolve
+
+    return resolve(name, runs)
+
+
 def _of_run(name: str | None, runs: Path | None) -> list[tuple[int, Any]] | None:
     """The findings of a run; None where no run was named and there is none."""
     from slowpath.cure.choose import numbered
-    from slowpath.recording.folder import resolve
     from slowpath.run import analysis, progress
 
     try:
-        folder = resolve(name, runs)
+        folder = _folder(name, runs)
     except UserError:
         if name is not None:
             raise
@@ -189,7 +203,20 @@ def _tell_waiting(waiting: list[Offer]) -> None:
         )
 
 
-def _write(offers: Numbered, project: Project, unsafe: bool, allow_dirty: bool) -> bool:
+def _verify(
+    offers: Numbered, project: Project, unsafe: bool, allow_dirty: bool, folder: RunFolder
+) -> bool:
+    from slowpath import fix_verify
+
+    # Before anything is written: what cannot be proven is not half done.
+    options = fix_verify.again(folder)
+    if not _write(offers, project, unsafe, allow_dirty):
+        raise UserError("No cure was written, so there is nothing to verify.")
+    return fix_verify.verify(folder, options)
+
+
+def _write(offers: Numbered, project: Project, unsafe: bool, allow_dirty: bool) -> int:
+    """Make the changes; return how many findings they cure."""
     from slowpath.causes import Safety
     from slowpath.cure import apply
     from slowpath.report.words import counted
@@ -213,7 +240,7 @@ def _write(offers: Numbered, project: Project, unsafe: bool, allow_dirty: bool) 
     if held and not unsafe:
         print(f"{counted(len(held), 'cure')} more to look at first; --unsafe writes them, too.")
     _tell_waiting(waiting)
-    return cured < len(offers)
+    return cured
 
 
 def _show(offers: Numbered, project: Project) -> bool:

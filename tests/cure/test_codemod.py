@@ -132,6 +132,23 @@ def test_a_finding_of_a_report_is_cured(tmp_path: Path) -> None:
     assert offered(tmp_path, nested, function="make.<locals>.idle").safety is Safety.SAFE
 
 
+def test_a_run_that_does_not_know_the_name_means_the_only_call_there(tmp_path: Path) -> None:
+    text = "async def idle(link):\n\n\n\n    return link.ask()\n"
+    made = offered(tmp_path, text, culprit="GET partner/rates")
+    assert "asyncio.to_thread(link.ask)" in spliced(text, made.change.splices)
+    text = text.replace("link.ask()", "link.ask(link.who())")
+    assert "is not known" in offered(tmp_path, text, culprit="GET partner/rates").why
+
+
+def test_a_run_knows_less_of_a_name_than_the_code(tmp_path: Path) -> None:
+    assert offered(tmp_path, SICK, culprit="sleep").change.title.startswith("Await asyncio.sleep")
+
+
+def test_what_a_property_does_cannot_be_awaited(tmp_path: Path) -> None:
+    text = "async def idle(link):\n\n\n\n    return link.rates\n"
+    assert "only read" in offered(tmp_path, text, culprit="Link.rates").why
+
+
 SOURCE = {"first_line": 4, "lines": ["async def idle():", "    time.sleep(1)"], "changed": False}
 CHANGED = {
     "the line moved": (f"x = 1\n{SICK}", {}, "no call of sleep"),

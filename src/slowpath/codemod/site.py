@@ -123,8 +123,11 @@ class Site:
 
     @property
     def culprit_name(self) -> str:
-        """The last part of the culprit's name, as a call would write it."""
-        return _last_name(self.culprit)
+        """The last part of the culprit's name, as a call would write it; "" if it has none.
+
+        A run may only know what was asked of whom: `GET partner/rates`.
+        """
+        return "" if re.search(r"[\s/]", self.culprit) else _last_name(self.culprit)
 
     def spot(self) -> Spot:
         """The code at the finding's line.

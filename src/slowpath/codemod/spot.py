@@ -47,16 +47,19 @@ class Spot:
     def calls(self, name: str, end_line: int = 0) -> list[cst.Call]:
         """The calls of a name at the line, as written or as imported under another one.
 
+        Without a name, the only call that is made there and not awaited.
+
         Args:
             end_line: where the finding's statement ends, to tell calls over several lines apart.
 
         Raises:
             Refused: there is none.
         """
+        every = [node for node in self.region.nodes if isinstance(node, cst.Call)]
         named = [
             node
-            for node in self.region.nodes
-            if isinstance(node, cst.Call) and name and self.is_called(node, name)
+            for node in every
+            if (self.is_called(node, name) if name else not self._is_awaited(node))
         ]
         lines = {node: self.region.lines(node) for node in named}
         found = [node for node in named if lines[node][0] == self.line]
@@ -66,14 +69,20 @@ class Spot:
             # A run names the line that was executing, which may be one in the middle.
             within = [node for node in named if lines[node][0] < self.line <= lines[node][1]]
             found = within[-1:]
+        if not name and len(found) > 1:
+            raise Refused(f"Which of the calls at {self.path}:{self.line} it is, is not known.")
         if not found and self._is_read(name):
             raise Refused(
                 f"At {self.path}:{self.line} {name} is only read: what a property does cannot be "
                 "awaited."
             )
         if not found:
-            raise Refused(f"There is no call of {name or 'it'} at {self.path}:{self.line}.")
+            what = f"call of {name}" if name else "such call"
+            raise Refused(f"There is no {what} at {self.path}:{self.line}.")
         return found
+
+    def _is_awaited(self, node: cst.CSTNode) -> bool:
+        return isinstance(self.region.parent(node), cst.Await)
 
     def _is_read(self, name: str) -> bool:
         return any(
@@ -184,7 +193,7 @@ class Spot:
         if not self.scope.is_async:
             raise Refused(f"{self.scope.qual or 'The module'} is no coroutine function.")
         function = self.function()
-        if isinstance(self.region.parent(node), cst.Await):
+        if self._is_awaited(node):
             raise Refused("The call is awaited already.")
         for inner, parent in self.region.around(node):
             if parent is function:

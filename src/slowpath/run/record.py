@@ -57,6 +57,8 @@ class RunRecord:
             slowpath=__version__,
             traffic={
                 "kind": options.traffic.partition(":")[0],
+                # To send it again; what a query string holds is nobody's to keep.
+                "spec": "" if "?" in options.traffic else options.traffic,
                 "users": options.users if options.is_driven else None,
                 "duration_s": options.driven_s if options.is_driven else options.duration_s,
                 "warmup_s": options.warmup_s if options.is_driven else 0.0,

@@ -35,12 +35,13 @@ def cure(site: Site) -> Change:
     if not below:
         calls = spot.calls(name, site.end_line)
         for twins, module in ((_TWINS, "asyncio"), (_ANYIO_TWINS, "anyio")):
-            twin = twins.get(site.culprit)
+            # A run names what was called by what it saw of it, such as `sleep`.
+            twin = twins.get(spot.dotted(calls[0].func))
             if twin and (spot.imports(module) or (module == "asyncio" and not _is_anyio(spot))):
                 return _by_twin(site, spot, calls, twin)
+        _require_whole(site, spot, calls[0])
         if match := _TWIN_AT_HAND.search(site.message):
             return _by_own_twin(spot, calls, match[1])
-        _require_whole(site)
         try:
             return plain_route(site, spot)
         except Refused:
@@ -96,15 +97,16 @@ def _short(name: str) -> str:
     return words if len(words) <= 60 else f"…{words[-59:]}"
 
 
-def _require_whole(site: Site) -> None:
+def _require_whole(site: Site, spot: Spot, call: cst.Call) -> None:
     """See that the call does its work at once, on what any thread may touch."""
     bound = _BOUND.get(site.culprit.partition(".")[0])
     if bound:
         raise Refused(f"{bound}: the call alone cannot go into another one.")
-    if _LATER.search(site.culprit):
+    written = spot.dotted(call.func)
+    if _LATER.search(site.culprit) or _LATER.search(written):
         raise Refused(
-            f"{site.culprit} only begins the work; move all that is done with what it gives into "
-            "a function for a thread."
+            f"{written or site.culprit} only begins the work; move all that is done with what it "
+            "gives into a function for a thread."
         )
 
 
