@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import gc
+import marshal
 import os
-import sys
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from slowpath.causes import catalogue
 from slowpath.causes.base import Cause, Finding
 from slowpath.program.build import Progress, Tree, build, read_tree
 from slowpath.program.graph import Graph
+from slowpath.program.packing import Packing
+from slowpath.program.reader import READER
 from slowpath.program.resolve import Program
 from slowpath.program.shares import divide, prepare
 from slowpath.program.team import Seat, together
-from slowpath.scan_kept import KeptFindings, Packed, pack, unpack
+from slowpath.scan_kept import Keeper, Kept, digests, edits, move
+from slowpath.scan_memory import (
+    Page,
+    merge_indexes,
+    notes,
+    pack_edges,
+    pack_indexes,
+    pack_origins,
+)
+from slowpath.scan_moved import pack, unpack
+from slowpath.scan_units import ask, at_full_length, settled
+from slowpath.scan_warm import scan_again
 
-_RANK = {"certain": 0, "likely": 1, "possible": 2}
-# Chains of calls in large projects are long.
-_RECURSION = 20_000
-_KIND_LAST = "coroutine"
 _MOST_PROCESSES = 8
 # With fewer lines another process costs more than it saves.
 _LINES_EACH = 20_000
@@ -82,80 +89,97 @@ def scan(
     tell = progress or _untold
     tree = read_tree(root, cache, lambda done, total: tell(_READING * done, total))
     # With an environment, what its packages hold counts as well.
-    kept = KeptFindings(cache, root, causes) if cache and environment is None else None
-    findings = kept.recall(tree) if kept is not None else None
-    if findings is None:
-        findings = _analyse(build(tree, cache, environment), causes, tell)
-        if kept is not None:
-            kept.keep(tree, findings)
+    keeper = Keeper(cache, root, causes) if cache and environment is None else None
+    with at_full_length():
+        kept = keeper.load() if keeper is not None else None
+        current = _recalled(kept, tree, causes) if kept is not None else None
+        if current is None:
+            program = build(tree, cache, environment)
+            kept = _analyse(program, causes, tell, keep=keeper is not None)
+            current = False
+        assert kept is not None
+        if current:
+            findings = [unpack(each, causes) for each in kept.shown]
+        else:
+            findings = _put_together(kept, tree, causes)
+            if keeper is not None:
+                kept.digests = digests(tree)
+                kept.shown = [pack(each) for each in findings]
+                keeper.save(kept)
     return _result(tree, findings)
+
+
+def _recalled(kept: Kept, tree: Tree, causes: Mapping[str, Cause]) -> bool | None:
+    """Bring what is kept up to date; whether it was, and None if that cannot be done."""
+    edited = edits(tree, kept)
+    if edited is None:
+        return None
+    if not edited.changed:
+        if not edited.moved:
+            return True
+        return False if move(kept, edited.moved) else None
+    return False if scan_again(build(tree), tree, kept, edited, causes) else None
+
+
+def _put_together(kept: Kept, tree: Tree, causes: Mapping[str, Cause]) -> list[Finding]:
+    found: dict[str, list[Finding]] = {slug: [] for slug in causes}
+    for item in tree.items:
+        for slug, said in kept.found.get(item.file.shown, {}).items():
+            found[slug] += [unpack(each, causes) for each in said]
+    return settled(found, causes)
 
 
 def _untold(done: float, total: float) -> None:
     """The progress of a scan that nobody watches."""
 
 
-def _analyse(program: Program, causes: Mapping[str, Cause], tell: Progress) -> list[Finding]:
-    """Ask the causes, file by file; of what several say of one place and way, the first is kept."""
+def _analyse(
+    program: Program, causes: Mapping[str, Cause], tell: Progress, *, keep: bool = False
+) -> Kept:
+    """Ask the causes of every file, by as many processes as are worth it.
+
+    Args:
+        keep: gather what the next scan wants to know.
+    """
     size = _processes(sum(each.lines for each in program.files))
     shares = divide(program.files, size)
 
-    def work(seat: Seat) -> list[Packed]:
+    def work(seat: Seat) -> tuple[Any, ...]:
+        READER.forget()
         graph = Graph(program)
+        packing = Packing(graph)
         mine = shares[seat.number]
         if seat.size > 1:
-            prepare(graph, seat, mine)
-        found = []
-        for number, module in enumerate(mine):
-            tell(_READING + (1 - _READING) * number / len(mine), 1)
-            graph.focus = (module,)
-            for cause in causes.values():
-                found += [pack(each) for each in _part(cause).scan(graph)]
-        return found
+            prepare(graph, packing, seat, mine)
+        found = {}
+        part = (1 - _READING) / max(len(mine), 1)
+        for module, said in ask(graph, causes, mine, lambda done: tell(_READING + part * done, 1)):
+            found[module.path] = {slug: [pack(e) for e in each] for slug, each in said.items()}
+        if not keep:
+            return (found,)
+        pages = {path: page.packed() for path, page in notes(graph).items()}
+        edges = pack_edges(graph, packing, mine)
+        origins = pack_origins(graph, packing) if not seat.number else None
+        return found, pages, pack_indexes(graph), edges, origins
 
-    with _at_work():
-        found: dict[str, list[Finding]] = {slug: [] for slug in causes}
-        for part in together(work, size):
-            for packed in part:
-                finding = unpack(packed, causes)
-                found[finding.cause.slug].append(finding)
-    return _settled(found, causes)
+    parts = together(work, size)
+    READER.forget()
+    found = {path: each for part in parts for path, each in part[0].items()}
+    kept = Kept({}, [], found)
+    if keep:
+        pages: dict[str, Page] = {}
+        for part in parts:
+            for path, packed in part[1].items():
+                pages.setdefault(path, Page()).add(Page(packed))
+            kept.edges.update((path, marshal.dumps(each)) for path, each in part[3].items())
+        kept.pages = {path: marshal.dumps(page.packed()) for path, page in pages.items()}
+        kept.indexes = marshal.dumps(merge_indexes(part[2] for part in parts))
+        kept.origins = marshal.dumps(parts[0][4])
+    return kept
 
 
 def _processes(lines: int) -> int:
     return min(os.cpu_count() or 1, _MOST_PROCESSES, lines // _LINES_EACH + 1)
-
-
-@contextmanager
-def _at_work() -> Iterator[None]:
-    """Long chains, and millions of small objects that live to the end."""
-    enabled, limit = gc.isenabled(), sys.getrecursionlimit()
-    gc.disable()
-    sys.setrecursionlimit(max(limit, _RECURSION))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
-        if enabled:
-            gc.enable()
-
-
-def _part(cause: Cause) -> ModuleType:
-    part = cause.part("scan")
-    assert part is not None
-    return part
-
-
-def _settled(found: Mapping[str, list[Finding]], causes: Mapping[str, Cause]) -> list[Finding]:
-    kept: dict[tuple[str, str, int, str, str], Finding] = {}
-    for slug, cause in causes.items():
-        settle = getattr(_part(cause), "settle", None)
-        for finding in settle(found[slug]) if settle is not None else found[slug]:
-            top = finding.chain[0] if finding.chain else None
-            way = f"{top.path}:{top.line}" if top is not None else ""
-            key = (slug, finding.path, finding.line, finding.culprit, way)
-            kept.setdefault(key, finding)
-    return sorted(kept.values(), key=_order)
 
 
 def _result(tree: Tree, findings: list[Finding]) -> Scan:
@@ -171,14 +195,3 @@ def _result(tree: Tree, findings: list[Finding]) -> Scan:
             result.ignores[item.file.shown, line] = slugs
     result.errors.sort()
     return result
-
-
-def _order(finding: Finding) -> tuple[int, bool, str, int, str]:
-    lone = finding.entry is None or finding.entry.kind == _KIND_LAST
-    return (
-        _RANK.get(finding.confidence, 3),
-        lone,
-        finding.path,
-        finding.line,
-        finding.cause.slug,
-    )

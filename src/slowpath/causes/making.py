@@ -69,16 +69,14 @@ def _given(
     graph: Graph, function: Function, table: str, depth: int = _WRAPPED
 ) -> tuple[Function, int, str] | None:
     """(maker, call, name) of what a function makes for its caller, itself or by another one."""
-    key = ("given", table, depth)
-    found: tuple[Function, int, str] | None = graph.program.remember(
-        function, key, lambda: _give(graph, function, table, depth)
-    )
+    found: tuple[Function, int, str] | None = graph.conclude(give, function, table, depth)
     return found
 
 
-def _give(
+def give(
     graph: Graph, function: Function, table: str, depth: int
 ) -> tuple[Function, int, str] | None:
+    """What `_given` gives, worked out."""
     if not depth or not function.qual or not graph.is_reached(function):
         return None
     if _runs_once(graph, function):

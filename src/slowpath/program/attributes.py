@@ -18,15 +18,13 @@ def class_attr(program: Program, cls: Class, name: str, bound: bool) -> Value | 
         if isinstance(each, str):
             outside = outside or each
             continue
-        method = each.method(name)
+        method, is_stored, nested = program.member(each, name)
         if method is not None:
             if program.is_property(method):
                 return program.returned(method)
             return ("meth", method, cls)
-        value = _stored(program, each, name)
-        if value is not None or name in each.attrs or name in each.self_attrs:
-            return value
-        nested = each.module.classes.get(f"{each.qual}.{name}")
+        if is_stored:
+            return program.stored(each, name)
         if nested is not None:
             return ("cls", nested)
     if outside is not None and outside not in ("builtins.object", "abc.ABC", "typing.Protocol"):
@@ -34,7 +32,7 @@ def class_attr(program: Program, cls: Class, name: str, bound: bool) -> Value | 
     return None
 
 
-def _stored(program: Program, cls: Class, name: str) -> Value | None:
+def stored(program: Program, cls: Class, name: str) -> Value | None:
     found: list[Value] = []
     if name in cls.attrs:
         annotation, value = cls.attrs[name]

@@ -116,12 +116,15 @@ def build(tree: Tree, cache: Path | None = None, environment: Path | None = None
     """
     site = site_packages(environment) if environment is not None else None
     with _no_collection():
-        modules = [_module(item, item.file.shown) for item in tree.items if not item.record.failure]
+        modules = [
+            module_of(item, item.file.shown) for item in tree.items if not item.record.failure
+        ]
         found = libraries(modules, site, load(), cache, _read_package) if site is not None else ()
         return Program(modules, load(), list(found))
 
 
-def _module(item: Item, shown: str) -> Module:
+def module_of(item: Item, shown: str) -> Module:
+    """The module of a file that could be read."""
     record = item.record
     summary = marshal.loads(record.summary)
     file = item.file

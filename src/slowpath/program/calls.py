@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from slowpath.program.implied import implied
 from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Call, Class, Function
+from slowpath.program.reader import asking
 from slowpath.program.resolve import Program
 from slowpath.program.telling import COMMON, alike, of_standard_types
 from slowpath.program.values import Value, argument
@@ -36,24 +37,30 @@ class Edge(NamedTuple):
 
 @dataclass
 class Calls:
-    """Edges are resolved when asked for and kept."""
+    """Edges are resolved when asked for and kept.
+
+    Attributes:
+        known: gives edges that somebody else has resolved, or None.
+    """
 
     program: Program
+    known: Callable[[Function], list[Edge] | None] | None = None
     _edges: dict[Function, list[Edge]] = field(default_factory=dict)
-    _taken: dict[Function, Callable[[], list[Edge]]] = field(default_factory=dict)
 
     def edges(self, function: Function) -> list[Edge]:
         """Calls that run when the function's body does, in the order written."""
         found = self._edges.get(function)
         if found is None:
-            taken = self._taken.pop(function, None)
-            found = list(self._resolve(function)) if taken is None else taken()
+            found = self.known(function) if self.known is not None else None
+            if found is None:
+                with self.program.afresh(function.module):
+                    found = list(self._resolve(function))
             self._edges[function] = found
         return found
 
-    def take(self, function: Function, edges: Callable[[], list[Edge]]) -> None:
-        """Take a function's edges from whoever has resolved them, when they are asked for."""
-        self._taken[function] = edges
+    def resolved(self) -> Iterable[Function]:
+        """Functions whose edges are known."""
+        return self._edges
 
     def _resolve(self, function: Function) -> Iterator[Edge]:
         program = self.program
@@ -165,7 +172,7 @@ class Calls:
         yield Edge(index, target, None, "", confidence)
         if passed:
             return  # its own arguments are not those of this call
-        for name in self.invoked_params(target):
+        for name in invoked_params(target):
             ref = argument(target, name, call)
             value = self.program.value(function, ref) if ref is not None else None
             if value is not None and value[0] in ("fn", "meth", "ext", "part"):
@@ -179,29 +186,10 @@ class Calls:
             for name in self.program.decorator_names(target)
         )
 
-    def invoked_params(self, target: Function) -> tuple[str, ...]:
-        """Parameters that a function calls itself, at once, in its own body."""
-        known = target.memo.get("inv")
-        if known is not None:
-            return known  # type: ignore[no-any-return]
-        names = {each[0] for each in target.params}
-        # In the order in which they are called: that of a set is another in every process.
-        found = tuple(
-            {
-                call.func: None
-                for call in target.body.calls
-                if call.func.__class__ is str and call.func in names and not call.deferred
-            }
-            if names
-            else ()
-        )
-        target.memo["inv"] = found
-        return found
-
     def _overrides(self, cls: Class, name: str) -> list[Function]:
         found = []
         for each in self.program.subclasses(cls):
-            method = each.method(name)
+            method, _, _ = self.program.member(each, name)
             if method is not None and not method.is_stub:
                 found.append(method)
         return found
@@ -237,3 +225,26 @@ class Calls:
                 memo.setdefault(edge.site, []).append(edge)
             function.memo["at"] = memo
         return memo.get(index, [])  # type: ignore[no-any-return]
+
+
+def invoked_params(target: Function) -> tuple[str, ...]:
+    """Parameters that a function calls itself, at once, in its own body."""
+    if not target.params:
+        return ()
+    with asking(target, "inv"):
+        known: tuple[str, ...] | None = target.memo.get("inv")
+        if known is None:
+            known = target.memo["inv"] = _invoked(target)
+        return known
+
+
+def _invoked(target: Function) -> tuple[str, ...]:
+    names = {each[0] for each in target.params}
+    # In the order in which they are called: that of a set is another in every process.
+    return tuple(
+        {
+            call.func: None
+            for call in target.body.calls
+            if call.func.__class__ is str and call.func in names and not call.deferred
+        }
+    )

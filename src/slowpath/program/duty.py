@@ -55,13 +55,11 @@ def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> b
         return True
     if not depth or function in graph.entries:
         return False
-    found: bool = graph.program.remember(
-        function, ("before serving", depth), lambda: _called_before(graph, function, depth)
-    )
-    return found
+    return bool(graph.conclude(called_before, function, depth))
 
 
-def _called_before(graph: Graph, function: Function, depth: int) -> bool:
+def called_before(graph: Graph, function: Function, depth: int) -> bool:
+    """Whether all that call a function run before others are served."""
     callers = _callers(graph, function)
     return (
         bool(callers)

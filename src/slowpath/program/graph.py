@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from slowpath.program import extract
 from slowpath.program.calls import CERTAIN, COMMON, CONFIDENCE, LIKELY, POSSIBLE, Edge
@@ -13,6 +16,7 @@ from slowpath.program.entries import find_entries, threaded_routes
 from slowpath.program.index import Index, Pair
 from slowpath.program.model import Call, Function, Module
 from slowpath.program.nearest import Reached, find_nearest
+from slowpath.program.reader import READER, at_work
 from slowpath.program.waits import Waits
 
 __all__ = [
@@ -77,7 +81,8 @@ class Graph(Waits):
     def entries(self) -> dict[Function, str]:
         """What frameworks run on the loop, with its kind, in the order of the files."""
         if self._entries is None:
-            self._entries = self._find_entries()
+            with at_work(None):
+                self._entries = self._find_entries()
         return self._entries
 
     def _find_entries(self) -> dict[Function, str]:
@@ -201,23 +206,8 @@ class Graph(Waits):
 
     def _hands_over_to_thread(self, function: Function) -> int | None:
         """Position of a parameter that a helper of the project itself gives to a thread."""
-        found: tuple[int | None] = self.program.remember(
-            function, "hands over", lambda: (self._handed_over(function),)
-        )
-        return found[0]
-
-    def _handed_over(self, function: Function) -> int | None:
-        if not function.params or not function.mentions(*_OFFLOAD_WORDS):
-            return None
-        names = [name for name, _, _ in function.params[function.owner is not None :]]
-        knowledge = self.program.knowledge
-        for index, call in enumerate(function.body.calls):
-            value = self.program.callee(function, index)
-            found = knowledge.offload(value[1]) if value is not None and value[0] == "ext" else None
-            found = found or knowledge.offload_method(call.name)
-            if found is not None and len(call.args) > found[0] and call.args[found[0]] in names:
-                return names.index(call.args[found[0]])
-        return None
+        found: int | None = self.conclude(handed_over, function) if function.params else None
+        return found
 
     def own(self, hops: tuple[tuple[Function, int], ...]) -> tuple[tuple[Function, int], ...]:
         """The part of a way that lies in the project, before it enters a package."""
@@ -271,15 +261,46 @@ class Graph(Waits):
         """Whether the project has anything that the loop runs."""
         return bool(self.origins())
 
+    def look_up(self, gather: Callable[[Graph, Module], Iterable[Pair]]) -> Index:
+        """What a function of some module finds in each file, to be looked up over all of them."""
+        word = f"{gather.__module__}:{gather.__qualname__}"
+        return self.program.index(word, partial(gather, self))
+
     def anywhere(self, test: Callable[[Module, str], bool], what: str) -> bool:
-        """Whether a test is true of any file; it looks at the file alone."""
+        """Whether a test, a function of some module, is true of any file."""
+        word = f"{test.__module__}:{test.__qualname__} {what}"
+        return bool(self.program.index(word, partial(_tested, test, what)).get(what))
 
-        def tested(module: Module) -> Iterator[Pair]:
-            if test(module, what):
-                yield what, ""
+    def conclude(self, draw: Callable[..., Any], function: Function, *args: Any) -> Any:
+        """Draw a conclusion about a function, once; `draw` is a function of some module.
 
-        word = f"{test.__module__}.{test.__qualname__} {what}"
-        return bool(self.program.index(word, tested).get(what))
+        It is called with the graph, the function and what is given further, and may ask itself
+        for others. In a circle, or too deep, it is None.
+        """
+        if function.module is not READER.here:
+            READER.lean(function.module)
+        key = (f"{draw.__module__}:{draw.__qualname__}", *args)
+        return self.program.once(function, key, lambda: draw(self, function, *args))
+
+    def concluded(self, function: Function, key: tuple[Any, ...]) -> Any:
+        """What is concluded now where an earlier scan drew a conclusion."""
+        module, _, name = key[0].partition(":")
+        draw = getattr(sys.modules.get(module), name, None)
+        return self.conclude(draw, function, *key[1:]) if draw is not None else None
+
+    def index_of(self, word: str) -> Index | None:
+        """The index that is known by a word; None for one that nobody knows any more."""
+        if ":" not in word:
+            self.first_indexes(), self.later_indexes(), self._import_index()
+            return self.program.indexes.get(word)
+        place, space, what = word.partition(" ")
+        module, _, name = place.partition(":")
+        function = getattr(sys.modules.get(module), name, None)
+        if function is None:
+            return None
+        if not space:
+            return self.look_up(function)
+        return self.program.index(word, partial(_tested, function, what))
 
     def mentioned(self, name: str) -> bool:
         """Whether any function of the project mentions a name."""
@@ -287,7 +308,7 @@ class Graph(Waits):
 
     def imported(self, module: str, name: str) -> bool:
         """Whether any file imports this name from that module."""
-        return bool(self.program.index("imported", _imports_of).get(f"{module}\0{name}"))
+        return bool(self._import_index().get(f"{module}\0{name}"))
 
     def called_elsewhere(self, function: Function) -> bool:
         """Whether the loop calls a function from another file, tests and the like apart."""
@@ -307,6 +328,9 @@ class Graph(Waits):
             if edge.target is not None and edge.target.module is not module
         }
         yield from ((target.key, "") for target in targets)
+
+    def _import_index(self) -> Index:
+        return self.program.index("imported", _imports_of)
 
     def awaits_of(self, package: str) -> bool:
         """Whether the loop awaits any call of an outside package."""
@@ -347,35 +371,44 @@ class Graph(Waits):
             origin = origins.get(function)
         return Way(function, origin, tuple(reversed(hops))) if origin is not None else None
 
+    def come_by(self, origins: dict[Function, Origin], threads: dict[Function, Origin]) -> None:
+        """Take from an earlier scan how the loop, and threads, come to functions."""
+        self._origins, self._threads = origins, threads
+
     def origins(self) -> dict[Function, Origin]:
         """Where the loop comes from to each function that it reaches."""
         if self._origins is None:
-            # What no framework calls: each coroutine function is an entry of its own. Ways from
-            # tests and the like come last: they are no reason to doubt what others come to.
-            lone = [each for each in self.program.functions() if each.is_async]
-            starts = [*self.entries.items(), *((each, _KIND_LAST) for each in lone)]
-            origins: dict[Function, Origin] = {}
-            for resting in (False, True):
-                for listed in (True, False):
-                    new = {
-                        function: kind
-                        for function, kind in starts
-                        if (kind != _KIND_LAST) is listed
-                        and off_duty(function.path) is resting
-                        and function not in origins
-                    }
-                    origins.update(new)
-                    self._spread(origins, deque(new))
-            self._origins = origins
+            with at_work(None):
+                self._origins = self._walk()
         return self._origins
+
+    def _walk(self) -> dict[Function, Origin]:
+        # What no framework calls: each coroutine function is an entry of its own. Ways from
+        # tests and the like come last: they are no reason to doubt what others come to.
+        lone = [each for each in self.program.functions() if each.is_async]
+        starts = [*self.entries.items(), *((each, _KIND_LAST) for each in lone)]
+        origins: dict[Function, Origin] = {}
+        for resting in (False, True):
+            for listed in (True, False):
+                new = {
+                    function: kind
+                    for function, kind in starts
+                    if (kind != _KIND_LAST) is listed
+                    and off_duty(function.path) is resting
+                    and function not in origins
+                }
+                origins.update(new)
+                self._spread(origins, deque(new))
+        return origins
 
     def threads(self) -> dict[Function, Origin]:
         """Where a thread comes from to each plain function that plain routes lead to."""
         if self._threads is None:
-            table = self._threaded_index().table()
-            routes = [self.program.function_of(each) for each in table]
-            self._threads = dict.fromkeys(routes, "route")
-            self._spread(self._threads, deque(self._threads), plain=True)
+            with at_work(None):
+                table = self._threaded_index().table()
+                routes = [self.program.function_of(each) for each in table]
+                self._threads = dict.fromkeys(routes, "route")
+                self._spread(self._threads, deque(self._threads), plain=True)
         return self._threads
 
     def _threaded_index(self) -> Index:
@@ -403,9 +436,29 @@ class Graph(Waits):
 _KIND_LAST = "coroutine"
 
 
+def handed_over(graph: Graph, function: Function) -> int | None:
+    """Position of a parameter that a function gives to a thread."""
+    if not function.mentions(*_OFFLOAD_WORDS):
+        return None
+    names = [name for name, _, _ in function.params[function.owner is not None :]]
+    knowledge = graph.program.knowledge
+    for index, call in enumerate(function.body.calls):
+        value = graph.program.callee(function, index)
+        found = knowledge.offload(value[1]) if value is not None and value[0] == "ext" else None
+        found = found or knowledge.offload_method(call.name)
+        if found is not None and len(call.args) > found[0] and call.args[found[0]] in names:
+            return names.index(call.args[found[0]])
+    return None
+
+
 def is_awaited(call: Call) -> bool:
     """Whether a call is awaited, or given to somebody who may await it."""
     return call.awaited or bool(call.flags & extract.ARGUMENT)
+
+
+def _tested(test: Callable[[Module, str], bool], what: str, module: Module) -> Iterator[Pair]:
+    if test(module, what):
+        yield what, ""
 
 
 def _mentions(module: Module, name: str) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from slowpath.program.model import Class, Function, Module
+from slowpath.program.reader import READER, at_work
 from slowpath.program.values import Value
 
 MAX_DEPTH = 24
@@ -15,7 +18,7 @@ _NOTHING: dict[Any, Any] = {}
 
 
 class Memo:
-    """Remembers values; `memo` dictionaries belong to what the questions are about."""
+    """Remembers values, beside the function or class that the question is about."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -23,7 +26,7 @@ class Memo:
         self._passing: dict[tuple[int, Any], tuple[Value | None]] = {}
         self._cut = False
 
-    def once(self, memo: dict[Any, Any], key: Any, compute: Callable[[], Value | None]) -> Any:
+    def once(self, owner: Function | Class, key: Any, compute: Callable[[], Value | None]) -> Any:
         """Compute a value once; in a circle, or too deep, it is unknown.
 
         What an answer says never hangs on what was asked before. An answer is kept for all who
@@ -31,6 +34,10 @@ class Memo:
         it would be if worked out anew. Any other holds for the question that came from outside
         (depth 0) and is kept for that question alone.
         """
+        memo = owner.memo
+        here, answering = READER.here, READER.answering
+        if owner.module is not here and here is not None:
+            READER.asked.add((owner, key))
         known = memo.get(key)
         if known is _BUSY:
             self._cut = True
@@ -52,9 +59,11 @@ class Memo:
         self._depth += 1
         self._height = self._depth
         memo[key] = _BUSY
+        READER.here, READER.answering = owner.module, True
         try:
             value = compute()
         finally:
+            READER.here, READER.answering = here, answering
             self._depth -= 1
             cut, height = self._cut, self._height
             self._cut, self._height = outer
@@ -63,6 +72,9 @@ class Memo:
             else:
                 memo[key] = known
         self._height = max(self._height, height)
+        if cut:
+            # In a circle it is looked at with other eyes than by those who ask for it.
+            READER.relied_on.add(owner if owner.__class__ is Function else owner.module.body)
         if not cut:
             memo[key] = (value, height - self._depth)
         elif outermost:
@@ -73,3 +85,14 @@ class Memo:
         if outermost and self._passing:
             self._passing.clear()
         return value
+
+    @contextmanager
+    def afresh(self, here: Module) -> Iterator[None]:
+        """Work out something of a file that is kept for all, as if asked from outside."""
+        outer = self._depth, self._height, self._cut
+        self._depth, self._height, self._cut = 0, 0, False
+        try:
+            with at_work(here):
+                yield
+        finally:
+            self._depth, self._height, self._cut = outer

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from slowpath.program import extract
 from slowpath.program.extract import Ref
+from slowpath.program.reader import READER
 
 
 class Call(NamedTuple):
@@ -213,12 +214,21 @@ class Function:
 
     @property
     def body(self) -> Body:
+        if self.module is not READER.here:
+            READER.look(self)
         if self._body is None:
             self._body = Body(self._data)
         return self._body
 
+    @property
+    def packed(self) -> bytes:
+        """The body as it is kept."""
+        return self._data
+
     def mentions(self, *names: str) -> bool:
         """Whether the body holds one of these names; quick, since it is not unpacked."""
+        if self.module is not READER.here:
+            READER.look(self)
         if not self.module.mentions(names):
             return False
         data = self._data
@@ -264,11 +274,11 @@ class Function:
     @property
     def scope(self) -> Function:
         """Where the function's decorators, defaults and annotations are evaluated."""
-        return self.module.functions[self.parent] if self.parent else self.module.body
+        return self.module.function(self.parent)
 
     @property
     def owner(self) -> Class | None:
-        return self.module.classes.get(self.cls) if self.cls is not None else None
+        return self.module.owner_of(self)
 
     def __repr__(self) -> str:
         return f"<{self.module.name}:{self.label}>"
@@ -278,18 +288,18 @@ class Class:
     """A class; `self_attrs` are attributes that its methods set on their first argument."""
 
     __slots__ = (
-        "attrs",
-        "bases",
-        "decorators",
+        "_attrs",
+        "_bases",
+        "_decorators",
+        "_keywords",
+        "_methods",
+        "_self_attrs",
         "end_line",
-        "keywords",
         "line",
         "memo",
-        "methods",
         "module",
         "parent",
         "qual",
-        "self_attrs",
     )
 
     def __init__(self, module: Module, record: tuple[Any, ...], kept: dict[str, int]) -> None:
@@ -297,18 +307,18 @@ class Class:
         self.qual: str = record[0]
         self.line: int = record[1]
         self.end_line: int = record[2]
-        self.bases: tuple[Ref, ...] = record[3]
-        self.keywords: tuple[tuple[str, Ref], ...] = record[4]
-        self.decorators: tuple[Ref, ...] = record[5]
-        self.attrs: dict[str, tuple[Ref, Ref]] = {}
+        self._bases: tuple[Ref, ...] = record[3]
+        self._keywords: tuple[tuple[str, Ref], ...] = record[4]
+        self._decorators: tuple[Ref, ...] = record[5]
+        self._attrs: dict[str, tuple[Ref, Ref]] = {}
         for name, annotation, value in record[6]:
-            self.attrs[name] = (annotation, value)
-        self.methods: frozenset[str] = frozenset(record[7])
-        self.self_attrs: dict[str, list[tuple[str, Ref, Ref]]] = {}
+            self._attrs[name] = (annotation, value)
+        self._methods: frozenset[str] = frozenset(record[7])
+        self._self_attrs: dict[str, list[tuple[str, Ref, Ref]]] = {}
         for name, method, annotation, value, number in record[8]:
             # Values are numbers of calls: those of a definition that is not kept mean nothing.
             if kept[method] == number:
-                self.self_attrs.setdefault(name, []).append((method, annotation, value))
+                self._self_attrs.setdefault(name, []).append((method, annotation, value))
         self.parent: str = record[9]
         self.memo: dict[Any, Any] = {}
 
@@ -318,17 +328,56 @@ class Class:
         return f"{self.module.path}\0{self.qual}"
 
     @property
+    def attrs(self) -> dict[str, tuple[Ref, Ref]]:
+        """Name to (annotation, value) of what the class statement stores."""
+        if self.module is not READER.here:
+            READER.look(self.module.body)
+        return self._attrs
+
+    @property
+    def bases(self) -> tuple[Ref, ...]:
+        if self.module is not READER.here:
+            READER.look(self.module.body)
+        return self._bases
+
+    @property
+    def keywords(self) -> tuple[tuple[str, Ref], ...]:
+        if self.module is not READER.here:
+            READER.look(self.module.body)
+        return self._keywords
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """Names of the methods written in this class itself."""
+        if self.module is not READER.here:
+            READER.look(self.module.body)
+        return self._methods
+
+    @property
+    def self_attrs(self) -> dict[str, list[tuple[str, Ref, Ref]]]:
+        """Name to (method, annotation, value) of what methods store."""
+        if self.module is not READER.here:
+            READER.look(self.module.body)
+        return self._self_attrs
+
+    @property
+    def decorators(self) -> tuple[Ref, ...]:
+        if self.module is not READER.here:
+            READER.look(self.module.body)
+        return self._decorators
+
+    @property
     def name(self) -> str:
         return self.qual.rpartition(".")[2]
 
     @property
     def scope(self) -> Function:
         """Where the class statement runs."""
-        return self.module.functions[self.parent] if self.parent else self.module.body
+        return self.module.function(self.parent)
 
     def method(self, name: str) -> Function | None:
         """The method written in this class itself."""
-        if name not in self.methods:
+        if name not in self._methods:
             return None
         return self.module.functions.get(f"{self.qual}.{name}")
 
@@ -340,18 +389,18 @@ class Module:
     """One file."""
 
     __slots__ = (
+        "_assigns",
+        "_classes",
+        "_functions",
+        "_imports",
         "_mentioned",
-        "assigns",
+        "_stars",
         "body",
-        "classes",
-        "functions",
         "ignores",
-        "imports",
         "is_package",
         "lines",
         "name",
         "path",
-        "stars",
         "words",
     )
 
@@ -373,23 +422,67 @@ class Module:
         self.ignores = ignores or {}
         self.words = words
         self._mentioned: dict[tuple[str, ...], bool] = {}
-        self.functions: dict[str, Function] = {}
+        self._functions: dict[str, Function] = {}
         seen: dict[str, int] = {}
         kept: dict[str, int] = {}
         for each in functions:
             number = seen[each[0]] = seen.get(each[0], -1) + 1
             # Of two definitions of one name (overloads, `if` branches) the fuller one is kept.
-            known = self.functions.get(each[0])
+            known = self._functions.get(each[0])
             if known is None or len(each[9]) >= len(known._data):
-                self.functions[each[0]] = Function(self, each)
+                self._functions[each[0]] = Function(self, each)
                 kept[each[0]] = number
-        self.classes: dict[str, Class] = {each[0]: Class(self, each, kept) for each in classes}
-        self.imports: dict[str, tuple[str, str | None]] = imports
-        self.stars: tuple[str, ...] = stars
-        self.assigns: dict[str, list[tuple[Ref, Ref]]] = {}
+        self._classes: dict[str, Class] = {each[0]: Class(self, each, kept) for each in classes}
+        self._imports: dict[str, tuple[str, str | None]] = imports
+        self._stars: tuple[str, ...] = stars
+        self._assigns: dict[str, list[tuple[Ref, Ref]]] = {}
         for target, value, annotation in assigns:
-            self.assigns.setdefault(target, []).append((value, annotation))
+            self._assigns.setdefault(target, []).append((value, annotation))
         self.body = Function(self, ("", 1, lines, 0, (), (), None, "", None, body))
+
+    @property
+    def functions(self) -> dict[str, Function]:
+        if self is not READER.here:
+            READER.look(self.body)
+        return self._functions
+
+    @property
+    def classes(self) -> dict[str, Class]:
+        if self is not READER.here:
+            READER.look(self.body)
+        return self._classes
+
+    @property
+    def imports(self) -> dict[str, tuple[str, str | None]]:
+        if self is not READER.here:
+            READER.look(self.body)
+        return self._imports
+
+    @property
+    def assigns(self) -> dict[str, list[tuple[Ref, Ref]]]:
+        if self is not READER.here:
+            READER.look(self.body)
+        return self._assigns
+
+    @property
+    def stars(self) -> tuple[str, ...]:
+        if self is not READER.here:
+            READER.look(self.body)
+        return self._stars
+
+    # Of what one holds in hands already these tell nothing new, whoever asks.
+
+    def function(self, qual: str) -> Function:
+        """The function of a name that is there; the module's body for ""."""
+        return self._functions[qual] if qual else self.body
+
+    def cls(self, qual: str) -> Class:
+        """The class of a name that is there."""
+        return self._classes[qual]
+
+    def owner_of(self, function: Function) -> Class | None:
+        """The class that a function stands in."""
+        return self._classes.get(function.cls) if function.cls is not None else None
 
     def mentions(self, names: tuple[str, ...]) -> bool:
         """Whether one of these names may be anywhere in the file."""
@@ -407,7 +500,7 @@ class Module:
 
     def inner_imports(self) -> Iterator[tuple[str, str | None]]:
         """What functions import for themselves."""
-        for function in self.functions.values():
+        for function in self._functions.values():
             yield from function.body.imports.values()
 
     def __repr__(self) -> str:

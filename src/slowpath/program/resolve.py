@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slowpath.program import attributes, hints, names, results, scopes
@@ -12,15 +12,28 @@ from slowpath.program.index import Gather, Index, Pair
 from slowpath.program.knowledge import Knowledge
 from slowpath.program.memo import Memo
 from slowpath.program.model import Call, Class, Function, Module
+from slowpath.program.reader import READER, asking
 from slowpath.program.values import Value, element, part, union
 
-__all__ = ["Program", "Value"]
+__all__ = ["Gone", "Program", "Value"]
+
+#: The method of a name, whether something is stored there, and the class inside.
+Member = tuple[Function | None, bool, Class | None]
 
 _BUILTINS = frozenset(dir(builtins))
 
 
+class Gone(LookupError):
+    """What an earlier scan knew is no longer there."""
+
+
 class Program(Memo):
-    """The project: its modules, and answers about what its expressions stand for."""
+    """The project: its modules, and answers about what its expressions stand for.
+
+    Attributes:
+        indexes: by their words, those that were asked for.
+        told: what files are known to add to indexes, by word and path.
+    """
 
     def __init__(
         self, modules: list[Module], knowledge: Knowledge, libraries: Sequence[Module] = ()
@@ -34,10 +47,9 @@ class Program(Memo):
         for module in (*modules, *libraries):
             self.modules.setdefault(module.name, module)
         self.packages = self._parents()
-        self._methods: dict[str, list[tuple[Class, Function]]] | None = None
-        self._indexes: dict[str, Index] = {}
+        self.indexes: dict[str, Index] = {}
+        self.told: dict[str, dict[str, tuple[Pair, ...]]] = {}
         self.by_path = {module.path: module for module in (*modules, *libraries)}
-        self._globals: dict[tuple[Module, str], Any] = {}
 
     def _parents(self) -> frozenset[str]:
         """Namespace packages: names that only exist as prefixes."""
@@ -57,22 +69,28 @@ class Program(Memo):
             word: the index is known by it.
             libraries: what is found in installed packages counts as well.
         """
-        found = self._indexes.get(word)
+        found = self.indexes.get(word)
         if found is None:
             modules = [*self.modules.values()] if libraries else self.files
-            found = self._indexes[word] = Index(gather, modules)
+            found = self.indexes[word] = Index(self, gather, modules)
+            found.kept.update(self.told.get(word, {}))
         return found
 
     def function_of(self, key: str) -> Function:
-        """The function that is known by a key."""
+        """The function that is known by a key; raises `Gone` if there is none any more."""
         path, _, qual = key.partition("\0")
-        module = self.by_path[path]
-        return module.functions[qual] if qual else module.body
+        try:
+            return self.by_path[path].function(qual)
+        except KeyError:
+            raise Gone(key) from None
 
     def class_of(self, key: str) -> Class:
-        """The class that is known by a key."""
+        """The class that is known by a key; raises `Gone` if there is none any more."""
         path, _, qual = key.partition("\0")
-        return self.by_path[path].classes[qual]
+        try:
+            return self.by_path[path].cls(qual)
+        except KeyError:
+            raise Gone(key) from None
 
     def functions(self) -> Iterator[Function]:
         """Every function, module bodies included."""
@@ -85,7 +103,7 @@ class Program(Memo):
     def module_member(self, module: Module, name: str) -> Value | None:
         """What `module.name` is: defined, imported, re-exported or a submodule."""
         return self.once(  # type: ignore[no-any-return]
-            self._globals, (module, name), lambda: names.module_member(self, module, name)
+            module.body, ("m", name), lambda: names.module_member(self, module, name)
         )
 
     def imported(self, module_name: str, name: str | None) -> Value | None:
@@ -110,8 +128,10 @@ class Program(Memo):
         return value
 
     def _local(self, function: Function, name: str) -> Value | None:
+        if function.module is not READER.here:
+            READER.look(function)
         return self.once(  # type: ignore[no-any-return]
-            function.memo, ("n", name), lambda: scopes.local_value(self, function, name)
+            function, ("n", name), lambda: scopes.local_value(self, function, name)
         )
 
     # -- expressions -------------------------------------------------------------------------
@@ -212,13 +232,9 @@ class Program(Memo):
             return None
         return None
 
-    def remember(self, function: Function, key: Any, compute: Callable[[], Any]) -> Any:
-        """Work something out of a function once."""
-        return self.once(function.memo, key, compute)
-
     def mro(self, cls: Class) -> list[Class | str]:
         """The class and its ancestors, nearest first; those outside the project by name."""
-        return self.once(cls.memo, "mro", lambda: self._mro(cls)) or [cls]
+        return self.once(cls, "mro", lambda: self._mro(cls)) or [cls]
 
     def _mro(self, cls: Class) -> Any:
         linear: list[Class | str] = [cls]
@@ -244,7 +260,7 @@ class Program(Memo):
     def class_attr(self, cls: Class, name: str, bound: bool = True) -> Value | None:
         """An attribute of an instance (or of the class itself), inherited ones included."""
         return self.once(  # type: ignore[no-any-return]
-            cls.memo, ("a", name, bound), lambda: attributes.class_attr(self, cls, name, bound)
+            cls, ("a", name, bound), lambda: attributes.class_attr(self, cls, name, bound)
         )
 
     def subclasses(self, cls: Class) -> list[Class]:
@@ -263,7 +279,7 @@ class Program(Memo):
 
     def shared_indexes(self) -> tuple[Index, ...]:
         """What calls are resolved by."""
-        return self._subclass_index(), self._property_index()
+        return self._subclass_index(), self._property_index(), self._named_index()
 
     def _subclass_index(self) -> Index:
         return self.index("subclass", self._bases)
@@ -286,41 +302,60 @@ class Program(Memo):
         """The getter of a property, inherited ones included; None for any other attribute."""
         for each in self.mro(cls):
             if isinstance(each, Class):
-                method = each.method(name)
+                method, stored, _ = self.member(each, name)
                 if method is not None:
                     plain = not method.is_async and self.is_property(method)
                     return method if plain else None
-                if name in each.attrs or name in each.self_attrs:
+                if stored:
                     return None
         return None
 
+    def member(self, cls: Class, name: str) -> Member:
+        """What a class itself has under a name.
+
+        Of another file's class this is a question that is asked.
+        """
+        with asking(cls, ("o", name)):
+            stored = name in cls.attrs or name in cls.self_attrs
+            return cls.method(name), stored, cls.module.classes.get(f"{cls.qual}.{name}")
+
+    def stored(self, cls: Class, name: str) -> Value | None:
+        """What is stored under a name by the class itself and its own methods."""
+        with asking(cls, ("s", name)):
+            return attributes.stored(self, cls, name)
+
     def named(self, name: str) -> list[tuple[Class, Function]]:
         """Methods of this name anywhere in the project, for receivers of unknown type."""
-        if self._methods is None:
-            self._methods = {}
-            for module in self.files:
-                for cls in module.classes.values():
-                    for each in cls.methods:
-                        function = cls.method(each)
-                        if function is not None:
-                            self._methods.setdefault(each, []).append((cls, function))
-        return self._methods.get(name, [])
+        found = self._named_index().get(name)
+        return [(cls, method) for cls, method in map(self._method_of, found) if method is not None]
+
+    def _named_index(self) -> Index:
+        return self.index("named", _methods_of)
+
+    def _method_of(self, key: str) -> tuple[Class, Function | None]:
+        owner, _, name = key.rpartition("\0")
+        cls = self.class_of(owner)
+        return cls, cls.module.function(f"{cls.qual}.{name}")
 
     # -- calls -------------------------------------------------------------------------------
 
     def callee(self, function: Function, index: int) -> Value | None:
         """What call number `index` of `function` calls."""
         key = ("c", index)
+        if function.module is not READER.here:
+            READER.look(function)
         known = function.memo.get(key)
         if known.__class__ is tuple and not self._depth:  # the usual case, in a hurry
             return known[0]  # type: ignore[no-any-return]
         return self.once(  # type: ignore[no-any-return]
-            function.memo, key, lambda: results.callee(self, function, index)
+            function, key, lambda: results.callee(self, function, index)
         )
 
     def call_result(self, function: Function, index: int) -> Value | None:
+        if function.module is not READER.here:
+            READER.look(function)
         return self.once(  # type: ignore[no-any-return]
-            function.memo,
+            function,
             ("r", index),
             lambda: self._call_result(function, index),
         )
@@ -338,7 +373,7 @@ class Program(Memo):
     def returned(self, function: Function) -> Value | None:
         """What a function gives back: its annotation, else what its return statements show."""
         return self.once(  # type: ignore[no-any-return]
-            function.memo, "ret", lambda: results.returned(self, function)
+            function, "ret", lambda: results.returned(self, function)
         )
 
     def entered(self, value: Value | None) -> Value | None:
@@ -353,7 +388,7 @@ class Program(Memo):
 
     def decorator_names(self, function: Function) -> tuple[str, ...]:
         """Dotted names of the decorators that come from outside the project, or as written."""
-        return self.once(function.memo, "dec", lambda: self._decorator_names(function)) or ()
+        return self.once(function, "dec", lambda: self._decorator_names(function)) or ()
 
     def _decorator_names(self, function: Function) -> tuple[str, ...]:
         return tuple([self.decorator_name(function, ref) for ref in function.decorators])
@@ -386,3 +421,11 @@ class Program(Memo):
             name.rpartition(".")[2] in ("contextmanager", "asynccontextmanager")
             for name in self.decorator_names(function)
         )
+
+
+def _methods_of(module: Module) -> Iterator[Pair]:
+    for cls in module.classes.values():
+        for name in sorted(cls.methods):
+            method = cls.method(name)
+            if method is not None:
+                yield name, f"{cls.key}\0{name}"

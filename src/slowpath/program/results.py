@@ -36,7 +36,7 @@ def _super(program: Program, function: Function, chain: str) -> Value | None:
         if isinstance(each, str):
             value = ("ext", f"{each}.{name}")
             break
-        method = each.method(name)
+        method, _, _ = program.member(each, name)
         if method is not None:
             value = ("meth", method, owner)
             break

@@ -40,18 +40,17 @@ def _same_summary(old: Any, new: Any, pairs: list[tuple[int, int]]) -> bool:
         list(imports.items()) != list(new[2].items())
         or not _same((stars, assigns), new[3:5])
         or not _same_rows(classes, new[1], _DEFINITION, pairs)
-        or not _same_body(body, new[5], pairs)
+        or not same_body(body, new[5], pairs)
         or not _same_rows(
             (each[:9] for each in functions), [each[:9] for each in new[0]], _DEFINITION, pairs
         )
     ):
         return False
-    return all(
-        _same_body(one[9], two[9], pairs) for one, two in zip(functions, new[0], strict=True)
-    )
+    return all(same_body(one[9], two[9], pairs) for one, two in zip(functions, new[0], strict=True))
 
 
-def _same_body(old: bytes, new: bytes, pairs: list[tuple[int, int]]) -> bool:
+def same_body(old: bytes, new: bytes, pairs: list[tuple[int, int]]) -> bool:
+    """Whether two bodies are equal apart from their lines, which are added to `pairs`."""
     one, two = marshal.loads(old), marshal.loads(new)
     return (
         list(one[0].items()) == list(two[0].items())

@@ -30,7 +30,7 @@ _WIRE = re.compile(
 _HTTP_VERBS = frozenset("get post put patch delete head options request stream".split())
 
 
-class _Local(NamedTuple):
+class Local(NamedTuple):
     """What one function adds to what is waited for, before anything beneath it is looked at.
 
     Attributes:
@@ -51,7 +51,7 @@ class Waits(Calls):
 
     _io: dict[Function, frozenset[str]] = field(default_factory=dict)
     _sure: dict[Function, frozenset[str]] = field(default_factory=dict)
-    _local: dict[Function, _Local] = field(default_factory=dict)
+    _local: dict[Function, Local] = field(default_factory=dict)
 
     def io(self, function: Function) -> frozenset[str]:
         """What a call of this function waits for, anywhere beneath: "db", "net", "unknown"."""
@@ -82,7 +82,7 @@ class Waits(Calls):
                 continue
             region.append(each)
             self._sure[each] = frozenset()
-            local = self._local_of(each)
+            local = self.local_of(each)
             for target in local.targets:
                 callers[target].append(each)
             todo.extend(local.targets)
@@ -113,13 +113,19 @@ class Waits(Calls):
                     found[caller] |= found[each]
                     todo.append(caller)
 
-    def _local_of(self, function: Function) -> _Local:
+    def known_local(self, function: Function) -> Local | None:
+        """What a function adds by itself, if anybody wanted to know."""
+        return self._local.get(function)
+
+    def local_of(self, function: Function) -> Local:
+        """What a function adds by itself to what is waited for."""
         known = self._local.get(function)
         if known is None:
-            known = self._local[function] = self._locally(function)
+            with self.program.afresh(function.module):
+                known = self._local[function] = self._locally(function)
         return known
 
-    def _locally(self, function: Function) -> _Local:
+    def _locally(self, function: Function) -> Local:
         found: set[str] = set()
         beneath: dict[Function, None] = {}
         doubtful = []
@@ -131,7 +137,7 @@ class Waits(Calls):
                 doubtful.append((targets, kind))
         if function.awaits and not found and not any(c.awaited for c in function.body.calls):
             doubtful.append((tuple(beneath), "unknown"))  # it awaits what it was given
-        return _Local(frozenset(found), tuple(beneath), tuple(doubtful))
+        return Local(frozenset(found), tuple(beneath), tuple(doubtful))
 
     def _of_call(
         self, function: Function, index: int

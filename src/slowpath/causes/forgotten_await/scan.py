@@ -86,7 +86,7 @@ def _awaited_elsewhere(graph: Graph, function: Function) -> Iterator[Finding]:
         said = _said(call)
         if not said or graph.program.callee(function, index) is not None:
             continue
-        how = graph.program.index("awaited by text", _how_called).get(said)
+        how = graph.look_up(how_called).get(said)
         if how.count(_AWAITED) >= _OFTEN * max(how.count(_DROPPED), 1):
             yield at_call(
                 graph, CAUSE, function, index,
@@ -97,7 +97,7 @@ def _awaited_elsewhere(graph: Graph, function: Function) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _how_called(module: Module) -> Iterator[tuple[str, str]]:
+def how_called(_: Graph, module: Module) -> Iterator[tuple[str, str]]:
     """How a file makes its calls, by their text: awaited, or with the result dropped."""
     for function in module.functions.values():
         for call in function.body.calls:

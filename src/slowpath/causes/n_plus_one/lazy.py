@@ -37,7 +37,7 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
     its own definition, and rows whose query is seen neither here nor in the function that gives
     them.
     """
-    names = _relations(graph)
+    names = tuple(graph.look_up(relations).table())
     if not names:
         return
     for function in graph.functions():
@@ -149,16 +149,12 @@ def _touched(
     return None
 
 
-def _relations(graph: Graph) -> tuple[str, ...]:
-    """Names of relationships, of any model."""
-
-    def named(module: Module) -> Iterator[tuple[str, str]]:
-        for cls in module.classes.values():
-            for name in cls.attrs:
-                if _is_lazy(graph, cls, name):
-                    yield name, ""
-
-    return tuple(graph.program.index("relations", named).table())
+def relations(graph: Graph, module: Module) -> Iterator[tuple[str, str]]:
+    """Names of relationships of a file's models."""
+    for cls in module.classes.values():
+        for name in cls.attrs:
+            if _is_lazy(graph, cls, name):
+                yield name, ""
 
 
 def _turn(body: Body, loop: int) -> Iterator[Stmt]:

@@ -174,11 +174,12 @@ def _lives_long(graph: Graph, cls: Class) -> bool:
     names = (getattr(each, "name", each) for each in graph.program.mro(cls))
     if any(_LONG_LIVED.search(str(name)) for name in names):
         return True
+    return bool(graph.look_up(made_at_import).get(cls.key))
 
-    def made(module: Module) -> Iterator[tuple[str, str]]:
-        for index in range(len(module.body.body.calls)):
-            value = graph.program.callee(module.body, index)
-            if value is not None and value[0] == "cls" and not value[1].parent:
-                yield value[1].key, ""
 
-    return bool(graph.program.index("made at import", made).get(cls.key))
+def made_at_import(graph: Graph, module: Module) -> Iterator[tuple[str, str]]:
+    """Classes that a file makes an object of when it is imported."""
+    for index in range(len(module.body.body.calls)):
+        value = graph.program.callee(module.body, index)
+        if value is not None and value[0] == "cls":
+            yield value[1].key, ""

@@ -1,0 +1,88 @@
+"""Edges as plain tuples, for another process or another scan; functions are known by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import astuple
+from typing import Any
+
+from slowpath.program.calls import Edge
+from slowpath.program.extract import DEFERRED
+from slowpath.program.graph import Graph
+from slowpath.program.knowledge import Primitive
+from slowpath.program.model import Call, Function
+from slowpath.program.reader import at_work
+
+Packed = Any
+
+
+class Packing:
+    """Packs and unpacks for one graph.
+
+    Attributes:
+        packed: what has been packed, here or elsewhere, by key.
+        given: gives what was packed elsewhere.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.packed: dict[str, Packed] = {}
+        self.given: Callable[[str], Packed] = self.packed.get
+        graph.known = self.unpack
+        self._graph = graph
+        self._keys: dict[Function, str] = {}
+        self._primitives: dict[Packed, Primitive] = {}
+
+    def key(self, function: Function) -> str:
+        """The function's key; always the same object, so that it is written once."""
+        found = self._keys.get(function)
+        if found is None:
+            found = self._keys[function] = function.key
+        return found
+
+    def pack(self, function: Function) -> Packed:
+        """The edges of a function, and the calls that were added to its body for them."""
+        rows = [
+            (
+                edge.site,
+                self.key(edge.target) if edge.target is not None else "",
+                astuple(edge.primitive) if edge.primitive is not None else None,
+                edge.dotted,
+                edge.confidence,
+            )
+            for edge in self._graph.edges(function)
+        ]
+        calls = function.body.calls
+        added = [calls[site] for site, _ in function.memo.get("implied", ())]
+        found = tuple(rows), tuple([(call.func, call.line, call.block) for call in added])
+        self.packed[self.key(function)] = found
+        return found
+
+    def unpack(self, function: Function) -> list[Edge] | None:
+        """The edges of a function, if they were packed elsewhere."""
+        packed = self.given(self.key(function))
+        if packed is None:
+            return None
+        self.packed[self.key(function)] = packed
+        rows, added = packed[:2]
+        if added:
+            with at_work(function.module):
+                function.body.calls.extend(
+                    [Call(func, line, line, DEFERRED, block, (), ()) for func, line, block in added]
+                )
+        find = self._graph.program.function_of
+        return [
+            Edge(
+                site,
+                find(target) if target else None,
+                self._primitive(primitive) if primitive is not None else None,
+                dotted,
+                confidence,
+            )
+            for site, target, primitive, dotted, confidence in rows
+        ]
+
+    def _primitive(self, packed: Packed) -> Primitive:
+        found = self._primitives.get(packed)
+        if found is None:
+            found = self._primitives[packed] = Primitive(*packed)
+        return found
