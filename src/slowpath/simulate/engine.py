@@ -127,19 +127,18 @@ class Engine:
         """Run to the end; return the answers in the order in which they were given."""
         self._source.begin(self)
         queue, until = self.queue, self.until_ns
+        self.at(until + 1, None)  # so there is always something to come
         while True:
             task = self.following
             if task is not None:
                 self.following = None
                 task.fire(self)
-            elif queue:
-                self.now, _, what = heappop(queue)
-                if self.now > until:
-                    break
-                what.fire(self)
             else:
-                break
-        return self.answers
+                time, _, what = heappop(queue)
+                if time > until:
+                    return self.answers
+                self.now = time
+                what.fire(self)
 
     def answer(self, request: _Request, failed: bool) -> None:
         """Note an answer, and let its sender know."""
@@ -200,7 +199,7 @@ class Task:
         script = self.script
         worker = self.worker
         queue = engine.queue
-        cools, ran = worker.cools, worker.ran
+        ran = worker.ran
         at = self.at
         size = len(script)
         while at < size:
@@ -211,18 +210,14 @@ class Task:
                     return
                 at += 1
                 now = engine.now
-                if b and cools:
+                if b:
                     age = now - ran.get(b, -NEVER_NS)
                     if age >= worker.recent_ns:
                         a = worker.slowed(a, age)
                     ran[b] = now + a
                 end = now + a
                 shares = code == _WORK and worker.shares
-                if (
-                    (not queue or end < queue[0][0])
-                    and end <= engine.until_ns
-                    and not (shares and engine.cpu.slows(worker.number))
-                ):
+                if end < queue[0][0] and not (shares and engine.cpu.slows(worker.number)):
                     # Nothing comes meanwhile, which is the rule: what the loop does is short.
                     engine.now = end
                     continue
@@ -347,8 +342,9 @@ class _Worker:
         self.shares = system.cores > 0
         #: By how much work is slower, by how long ago its code ran; not at all if so recently.
         self.factors = system.warmth.factors
-        self.cools = system.warmth.matters
         self.recent_ns = AGES_NS[1] if self.factors[0] == 1.0 else 1
+        if not system.warmth.matters:
+            self.recent_ns = 2 * NEVER_NS
         #: Until when each code ran last.
         self.ran: dict[int, int] = {}
 
@@ -382,8 +378,7 @@ class _Worker:
             return
         following.holds = True
         engine = self.engine
-        queue = engine.queue
-        if engine.following is None and (not queue or queue[0][0] > engine.now):
+        if engine.following is None and engine.queue[0][0] > engine.now:
             engine.following = following
         else:
             engine.at(engine.now, following)
