@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ast
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from slowpath import scan_warm
+from slowpath.causes.base import Cause
+from slowpath.program.graph import Graph
+from slowpath.program.model import Module
 from slowpath.scan import scan
 
 LAB = Path(__file__).parents[2] / "lab"
@@ -111,6 +117,119 @@ def test_after_an_edit_of_a_file_that_others_depend_on(
     assert_as_cold(project, cache)
     (project / name).write_text(before)
     assert_as_cold(project, cache)
+
+
+ALL_EDITS = [
+    *EDITS.values(),
+    ("app/net.py", "return requests", "time.sleep(2)\n    return requests"),
+    ("app/net.py", "def fetch", "def other():\n    return 1\n\ndef fetch"),
+    ("app/net.py", "def fetch", "async def slow():\n    return fetch('x')\n\ndef fetch"),
+    ("app/net.py", "(url)", "(url, again=None)"),
+    ("app/svc.py", "class Billing", "class Kept:\n    one = 1\n\nclass Billing"),
+    ("app/svc.py", "class Billing:", "class Billing:\n    rate: int = 3\n"),
+    ("app/svc.py", "class Billing:", "class Billing(Shared):"),
+    ("app/svc.py", "class Billing:", "from app.base import Shared\n\nclass Billing(Shared):"),
+    ("app/svc.py", "    def total", "    def end(self):\n        self.total(1)\n\n    def total"),
+    ("app/base.py", "def total", "def whole"),
+    ("app/base.py", "sleep(1)", "sleep(2)"),
+    ("app/base.py", "    pass\n", "    def total(self, user):\n        time.sleep(3)\n"),
+    ("app/main.py", "Billing().total(user)", "await many(None, [user])"),
+    ("app/main.py", "Billing().total(user)", "Special().total(user)"),
+    ("app/main.py", "from app.svc import Billing", "from app.svc import Billing as Billing"),
+    ("app/main.py", "FastAPI()", "FastAPI()\n\n@app.get('/')\ndef plain():\n    return 1"),
+    ("app/hasty.py", "numberlib.crunch(rows)", "len(rows)"),
+    ("app/pool.py", "asyncio.to_thread(numberlib.crunch, rows)", "asyncio.sleep(0)"),
+    ("app/pool.py", "async def careful", "async def more():\n    pass\n\nasync def careful"),
+    ("app/__init__.py", "", "from app.net import fetch\n"),
+]  # fmt: skip
+BASE = """\
+import time
+
+class Shared:
+    pass
+
+class Special(Shared):
+    def total(self, user):
+        time.sleep(1)
+
+    @property
+    def rate(self):
+        return self.total(None)
+"""
+CAME_AND_WENT = "app/more.py"
+MORE = """\
+from app.base import Shared, Special
+from app.svc import Billing
+
+async def all_of_it(special: Special, shared: Shared):
+    Billing().total(1)
+    shared.total(2)
+    return special.rate
+"""
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(edits=st.lists(st.one_of(st.none(), st.sampled_from(ALL_EDITS)), min_size=1, max_size=6))
+def test_any_edits_one_after_another(
+    edits: list[tuple[str, str, str] | None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`None` stands for a file that comes, or goes."""
+    folder = tmp_path_factory.mktemp("edits")
+    root, cache = folder / "project", folder / "cache"
+    for name, text in {**CHAIN, "app/base.py": BASE, CAME_AND_WENT: MORE}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    with patch.object(scan_warm, "_MOST", 2):  # however much an edit touches, here
+        scan(root, cache=cache)
+        apply_and_compare(edits, root, cache)
+
+
+def apply_and_compare(edits: list[tuple[str, str, str] | None], root: Path, cache: Path) -> None:
+    for edit in edits:
+        if edit is None:
+            more = root / CAME_AND_WENT
+            more.unlink() if more.exists() else more.write_text(MORE)
+        else:
+            name, old, new = edit
+            text = (root / name).read_text()
+            undo = bool(new) and new in text
+            (root / name).write_text(text.replace(new, old) if undo else text.replace(old, new, 1))
+        assert_as_cold(root, cache)
+
+
+INWARD = {
+    "a function more": ("app/hasty.py", "", "\ndef later(rows):\n    return len(rows)\n"),
+    "a coroutine more": ("app/hasty.py", "", "\nasync def later(rows):\n    return hasty(rows)\n"),
+    "another body": ("app/hasty.py", "(rows):", "(rows):\n    print(1)"),
+    "another body below a route": ("app/net.py", "(url):", "(url):\n    print(1)"),
+}
+
+
+@pytest.mark.parametrize(("name", "old", "new"), INWARD.values(), ids=INWARD.keys())
+def test_what_an_edit_does_not_touch_is_not_worked_on(
+    name: str, old: str, new: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        (project / "app" / f"other_{number}.py").write_text("async def one():\n    pass\n")
+    cache = tmp_path / "cache"
+    scan(project, cache=cache)
+    worked_on: list[str] = []
+    ask = scan_warm.ask
+
+    def noted(graph: Graph, causes: Mapping[str, Cause], files: Iterable[Module]) -> object:
+        worked_on.extend(each.path for each in files)
+        return ask(graph, causes, files)
+
+    monkeypatch.setattr(scan_warm, "ask", noted)
+    text = (project / name).read_text()
+    (project / name).write_text(text.replace(old, new, 1) if old else text + new)
+    assert_as_cold(project, cache)
+    assert name in worked_on
+    assert not any("other" in each for each in worked_on)
 
 
 def test_messages_of_the_sample_tell_lines(project: Path) -> None:
