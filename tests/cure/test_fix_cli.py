@@ -54,6 +54,8 @@ def test_it_shows_and_writes_nothing(project: Path) -> None:
     assert told.returncode == 1
     assert "there is no run" in told.stderr
     assert "+    await asyncio.sleep(1)" in told.stdout
+    assert "    Safe. Keep the task in _background_tasks until it is done.\n" in told.stdout
+    assert "    Look at it first. Wait at most 10 seconds" in told.stdout
     assert "3 findings: 2 with a safe cure, 1 with one to look at, 0 without." in told.stdout
     assert max(map(len, told.stdout.splitlines())) <= 80
     assert "\x1b" not in told.stdout

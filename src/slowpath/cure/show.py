@@ -16,8 +16,8 @@ from slowpath.cure.diff import diff_of
 from slowpath.cure.offer import Offer
 
 WIDTH = 80
-_WORDS = {Safety.SAFE: "safe", Safety.UNSAFE: "look at it first", Safety.NONE: "no cure to write"}
-_STYLES = {Safety.SAFE: "green", Safety.UNSAFE: "yellow", Safety.NONE: "dim"}
+_WORDS = {Safety.SAFE: "Safe.", Safety.UNSAFE: "Look at it first.", Safety.NONE: "No change."}
+_STYLES = {Safety.SAFE: "green", Safety.UNSAFE: "yellow"}
 _SIGNS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -42,13 +42,13 @@ def _one(
     head.append(offer.cause, "bold red")
     head.append(f"  {offer.path}:{offer.line}", "bold")
     head.append(f"  {finding['function']}")
-    head.append(f"  {_WORDS[offer.safety]}", _STYLES[offer.safety])
     console.print(head, soft_wrap=True)
     change = offer.change
+    word = _WORDS[offer.safety]
     if change is None:
-        _say(offer.why, console)
+        _say(f"{word} {offer.why}", console, "dim")
     else:
-        _say(" ".join([change.title, change.look]).strip(), console)
+        _say(f"{word} {change.title} {change.look}".strip(), console, _STYLES[offer.safety])
         for line in diff_of(project.source(change.path), change.splices):
             console.print(Text(f"    {line}".rstrip(), _SIGNS.get(line[:1], "")), soft_wrap=True)
     if more:
@@ -56,9 +56,9 @@ def _one(
     console.print()
 
 
-def _say(text: str, console: Console) -> None:
+def _say(text: str, console: Console, style: str = "") -> None:
     for line in textwrap.wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False):
-        console.print(Text(f"    {line}"), soft_wrap=True)
+        console.print(Text(f"    {line}", style), soft_wrap=True)
 
 
 def _summary(offers: Iterable[Offer], console: Console) -> None:
