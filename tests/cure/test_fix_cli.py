@@ -118,6 +118,11 @@ def test_a_file_with_changes_that_are_not_committed_is_left_alone(project: Path)
     assert "sleeps.py" in told.stderr
     assert (project / "sleeps.py").read_text() == sick
     assert git("status", "--porcelain", cwd=project) == " M sleeps.py\n"
+    (project / ".gitignore").write_text(".slowpath\n__pycache__\nnew.py\n")
+    (project / "new.py").write_text(DROPS)
+    told = fix("--scan", "new.py", "--write", cwd=project)
+    assert (told.returncode, "new.py" in told.stderr) == (2, True)
+    (project / "new.py").unlink()
     fix("--scan", "--write", "--allow-dirty", cwd=project)
     assert (project / "sleeps.py").read_text() == sick.replace(
         "time.sleep", "await asyncio.sleep"

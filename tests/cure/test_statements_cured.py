@@ -115,6 +115,61 @@ CURES = {
             return {"ok": True}
         """,
     ),
+    "a task of something that is called a loop": (
+        "lost-task",
+        Safety.UNSAFE,
+        """
+        async def note(event): ...
+
+
+        async def handle(hub, event):
+            if event:
+                hub.loop.create_task(note(event))
+        """,
+        """
+        async def note(event): ...
+
+
+        _background_tasks = set()
+
+
+        async def handle(hub, event):
+            if event:
+                task = hub.loop.create_task(note(event))
+                _background_tasks.add(task)
+                task.add_done_callback(_background_tasks.discard)
+        """,
+    ),
+    "a task of the running loop": (
+        "lost-task",
+        Safety.SAFE,
+        """
+        from asyncio import get_running_loop
+
+
+        async def note(event): ...
+
+
+        async def handle(event):
+            loop = get_running_loop()
+            loop.create_task(note(event))
+        """,
+        """
+        from asyncio import get_running_loop
+
+        _background_tasks = set()
+
+
+        async def note(event): ...
+
+
+        async def handle(event):
+            loop = get_running_loop()
+            task = loop.create_task(note(event))
+            _background_tasks.add(task)
+            task.add_done_callback(_background_tasks.discard)
+        """,
+    ),
     "a cache gets a bound": (
         "unbounded-cache",
         Safety.UNSAFE,

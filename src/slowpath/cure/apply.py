@@ -77,15 +77,16 @@ def unsaved(files: Iterable[Changed], project: Project) -> list[str]:
     paths = [str(project.file(file.source.path)) for file in files]
     if not paths:
         return []
-    command = ["git", "-C", str(project.root), "status", "--porcelain", "-z", "--", *paths]
+    command = ["git", "-C", str(project.root), "status", "--porcelain", "-z", "--ignored"]
+    command += ["--", *paths]
     try:
         told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
     if told.returncode:
         return []
-    # A file that git does not know or ignores cannot be had back either.
-    return [entry[3:] for entry in told.stdout.split("\0") if entry[:1].strip() or entry[1:2]]
+    # A file that git does not know, or ignores, cannot be had back either.
+    return [entry[3:] for entry in told.stdout.split("\0") if entry]
 
 
 def write(file: Changed, project: Project) -> None:

@@ -13,6 +13,8 @@ from slowpath.codemod.insert import above_function, behind_imports
 from slowpath.codemod.source import imported
 
 _MAKERS = ("create_task", "ensure_future")
+_TASKS = frozenset({"asyncio.create_task", "asyncio.ensure_future"})
+_LOOPS = frozenset({"asyncio.get_running_loop", "asyncio.get_event_loop", "asyncio.new_event_loop"})
 
 
 def cure(site: Site) -> Change:
@@ -45,10 +47,25 @@ def cure(site: Site) -> Change:
             lines.append(cst.parse_statement(text))
         return cst.FlattenSentinel(lines)
 
+    owner = call.func.value if isinstance(call.func, cst.Attribute) else None
+    known = spot.dotted(call.func) in _TASKS or (owner is not None and _is_loop(spot, owner))
     return spot.change(
         {statement: edit},
         title=f"Keep the task in {kept} until it is done.",
+        look="" if known else "See that what is made there is a task of asyncio's.",
         more=splices,
+    )
+
+
+def _is_loop(spot: Spot, owner: cst.BaseExpression) -> bool:
+    """Whether an object is the event loop, as the function itself got it."""
+    if isinstance(owner, cst.Call):
+        return spot.dotted(owner.func) in _LOOPS
+    name = spot.region.code(owner)
+    return any(
+        m.matches(node, m.Assign(targets=[m.AssignTarget(m.Name(name))], value=m.Call()))
+        and spot.dotted(node.value.func) in _LOOPS  # type: ignore[attr-defined]
+        for node in spot.region.nodes
     )
 
 
