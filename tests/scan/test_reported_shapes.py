@@ -413,6 +413,46 @@ SHAPES = {
             for each in ids:
                 await guild.ban(discord.Object(each))
         """,
+    "close if awaitable": """
+        import inspect
+        async def f(it):
+            close = getattr(it, "close", None)
+            r = close()
+            if inspect.isawaitable(r):
+                await r
+        """,
+    "async branch": """
+        import inspect
+        async def f(call, wait):
+            if inspect.iscoroutinefunction(call):
+                t = call()
+            else:
+                t = wait(call)
+            return await t
+        """,
+    "tool in place": """
+        import inspect
+        class Tool:
+            def __init__(self, fn): self.fn = fn
+            async def run(self, args):
+                if inspect.iscoroutinefunction(self.fn):
+                    return await self.fn(**args)
+                return self.fn(**args)  # blocking-call
+        """,
+    "alias of a container": """
+        _seen_by_user = {}
+        async def f(user_id):
+            _seen_by_user[user_id] = 1
+        def drop(user_id):
+            seen = _seen_by_user
+            seen.pop(user_id)
+        """,
+    "tar in memory": """
+        import io, tarfile
+        async def f(raw):
+            with tarfile.open(fileobj=io.BytesIO(raw)) as t:
+                return t.getmembers()
+        """,
 }
 
 

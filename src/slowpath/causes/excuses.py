@@ -69,7 +69,10 @@ def _in_memory(graph: Graph, function: Function) -> bool:
     """Whether the archives that the function opens lie in memory."""
     program = graph.program
     opened = [
-        call.keyword("fileobj") or call.keyword("file") or next(iter(call.args), None)
+        next(
+            (ref for name, ref in call.kwargs if name in ("fileobj", "file")),
+            next(iter(call.args), None),
+        )
         for index, call in enumerate(function.body.calls)
         if (value := program.callee(function, index)) is not None
         and value[0] == "ext"

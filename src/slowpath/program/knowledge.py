@@ -161,7 +161,7 @@ class Knowledge:
                     rest = name[len(prefix) + 1 :]
                     if f"{prefix}.{rest.partition('.')[0]}" in self._except:
                         break
-                    if _is_data(found, rest) or rest.rpartition(".")[2] == "close":
+                    if _is_data(found, rest) or _is_harmless(rest):
                         break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
         return self._of_family(dotted)
@@ -218,6 +218,11 @@ _OF_DATA = frozenset(
     # What else is called so, a remote part may do as well.
     if not name.startswith("_") and name not in ("count", "insert", "remove", "clear")
 ) | {"isoformat"}
+
+
+def _is_harmless(rest: str) -> bool:
+    """Whether `rest`, behind a client, ends its use, or is of the protocols of async code."""
+    return rest.rpartition(".")[2] == "close" or "__a" in rest
 
 
 def _is_data(primitive: Primitive, rest: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slowpath.program import attributes, hints, names, results, scopes
+from slowpath.program.aliases import aliases
 from slowpath.program.extract import Ref
 from slowpath.program.index import Gather, Index, Pair
 from slowpath.program.knowledge import Knowledge
@@ -46,6 +47,8 @@ class Program(Memo):
         self.libraries = frozenset(libraries)
         for module in (*modules, *libraries):
             self.modules.setdefault(module.name, module)
+        for name, module in aliases(modules):
+            self.modules.setdefault(name, module)
         self.packages = self._parents()
         self.indexes: dict[str, Index] = {}
         self.told: dict[str, dict[str, tuple[Pair, ...]]] = {}
@@ -71,7 +74,8 @@ class Program(Memo):
         """
         found = self.indexes.get(word)
         if found is None:
-            modules = [*self.modules.values()] if libraries else self.files
+            every = dict.fromkeys(self.modules.values())
+            modules = list(every) if libraries else self.files
             found = self.indexes[word] = Index(self, gather, modules)
             found.kept.update(self.told.get(word, {}))
         return found

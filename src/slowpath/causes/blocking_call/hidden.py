@@ -17,13 +17,13 @@ from slowpath.causes.reading import at_call
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph, is_awaited
-from slowpath.program.model import Function
+from slowpath.program.model import Body, Function
 
 # Called by design in the middle of things; quick by agreement.
 _NOTICES = re.compile(
     r"(callback|hook|listener|observer|factory|predicate|condition|validator|getter|setter|filter|"
     r"key|cb|default|on_[a-z_]+|middleware|next|call_next|app|transform|converter|encoder|decoder|"
-    r"serializer|deserializer|formatter|cls|type_|dep|dependency|provider|should_[a-z_]+)"
+    r"serializer|deserializer|formatter|a?close|is_[a-z_]+|has_[a-z_]+|can_[a-z_]+|cls|type_|dep|dependency|provider|should_[a-z_]+)"
     r"(s|_func|_fn|_function)?$"
 )
 _CLIENTS = re.compile(
@@ -112,9 +112,9 @@ def run_in_place(graph: Graph, cause: Cause) -> Iterator[Finding]:
                 continue
             both = func in awaited and _exclusive(function, func, index)
             if func in asked or both or _tested_result(function, index, asked):
-                if handed_over(graph, function, func):
+                if handed_over(graph, function, func) or _only_if_async(body, index):
                     continue
-                notice = _NOTICES.search(func.rpartition(".")[2])
+                notice = _NOTICES.search(_bound_to(body, func).rpartition(".")[2])
                 yield at_call(
                     graph, cause, function, index,
                     f"{func}(...) is awaited when it is async and else runs on the event loop; "
@@ -122,6 +122,32 @@ def run_in_place(graph: Graph, cause: Cause) -> Iterator[Finding]:
                     culprit=f"{func}()",
                     confidence=POSSIBLE if notice or _wrapped(function, func) else LIKELY,
                 )  # fmt: skip
+
+
+def _only_if_async(body: Body, index: int) -> bool:
+    """Whether the call stands in the very branch for callables that are async."""
+    func = body.calls[index].func
+    for each in body.ancestors(body.calls[index].block):
+        block = body.blocks[each]
+        ref = body.stmts[block.stmt - 1].value if block.kind == "if" and block.stmt else None
+        if isinstance(ref, int) and not isinstance(ref, bool):
+            test = body.calls[ref]
+            if test.name in ASYNC_TESTS and test.args[:1] == (func,):
+                return True
+    return False
+
+
+def _bound_to(body: Body, func: str) -> str:
+    """What a local name stands for: `close` after `close = getattr(x, "aclose")`."""
+    bound = body.bindings.get(func, [])
+    ref = bound[0][0].value if len(bound) == 1 else None
+    if ref.__class__ is str:
+        return str(ref)
+    if isinstance(ref, int) and not isinstance(ref, bool) and body.calls[ref].func == "getattr":
+        name = body.calls[ref].args[1] if len(body.calls[ref].args) > 1 else None
+        if name.__class__ is tuple and name[0] == "s":
+            return str(name[1])
+    return func
 
 
 def _wrapped(function: Function, func: str) -> bool:

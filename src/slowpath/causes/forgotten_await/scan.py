@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
@@ -11,6 +12,7 @@ from slowpath.causes.reading import at_call, only_looked_into
 from slowpath.program import extract
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
 from slowpath.program.model import Body, Call, Function, Module, Stmt
+from slowpath.program.values import argument
 
 # Decorators that leave a coroutine function one.
 _NEUTRAL = frozenset(
@@ -23,6 +25,10 @@ _MAY_AWAIT = re.compile(
     r"complete|future|coro|collect|race|async|partial|cast|call|register|submit|send|close)",
     re.I,
 )
+# A parameter for something to await, or for something to call.
+_AWAITABLE = re.compile(
+    r"coro|await|(^|_)aw($|_)|task|fut|func|fn$|callable|callback|job|work|^_?f$"
+)
 # They look at a value at once.
 _LOOKS = frozenset(
     "builtins.len builtins.str builtins.int builtins.float builtins.print builtins.sorted "
@@ -30,7 +36,6 @@ _LOOKS = frozenset(
     "builtins.zip builtins.max builtins.min builtins.sum builtins.any builtins.all builtins.repr "
     "json.dumps json.loads".split()
 )
-_AWAITED, _DROPPED = "awaited", "dropped"
 # Awaited so many times for each time that the result is dropped, it is forgotten there.
 _OFTEN = 3
 _TAKEN = "it is taken for its result without await"
@@ -77,20 +82,30 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+_STANDARD = re.compile(r"(" + "|".join(sys.stdlib_module_names) + r"|builtins)\.")
+
+
 def _awaited_elsewhere(graph: Graph, function: Function) -> Iterator[Finding]:
     """`ctx.send(...)` dropped, whatever it is, where the project awaits it everywhere else."""
     body = function.body
     for index, call in enumerate(body.calls):
-        if not call.discarded or call.awaited or call.deferred or graph.edges_at(function, index):
+        if not call.discarded or call.awaited or call.deferred:
+            continue
+        value = graph.program.callee(function, index)
+        outside = value is not None and value[0] == "ext" and not _STANDARD.match(value[1])
+        if value is not None and not outside:
+            continue
+        if any(each.target or each.primitive for each in graph.edges_at(function, index)):
             continue
         said = _said(call)
-        if not said or graph.program.callee(function, index) is not None:
+        if not said:
             continue
-        how = graph.look_up(how_called).get(said)
-        if how.count(_AWAITED) >= _OFTEN * max(how.count(_DROPPED), 1):
+        counts = [each.split() for each in graph.look_up(how_called).get(said)]
+        awaited, other = (sum(int(pair[n]) for pair in counts) for n in (0, 1))
+        if awaited >= _OFTEN * other:
             yield at_call(
                 graph, CAUSE, function, index,
-                f"{said}(...) is not awaited here, though it is in {how.count(_AWAITED)} other "
+                f"{said}(...) is not awaited here, though it is in {awaited} other "
                 "places: if it gives a coroutine, it never runs",
                 culprit=said,
                 confidence=LIKELY,
@@ -98,13 +113,16 @@ def _awaited_elsewhere(graph: Graph, function: Function) -> Iterator[Finding]:
 
 
 def how_called(_: Graph, module: Module) -> Iterator[tuple[str, str]]:
-    """How a file makes its calls, by their text: awaited, or with the result dropped."""
+    """How often a file awaits a call of this text, and how often it does not."""
+    counts: dict[str, list[int]] = {}
     for function in module.functions.values():
-        for call in function.body.calls:
-            if call.awaited or (call.discarded and not call.deferred):
+        if function.is_async:
+            for call in function.body.calls:
                 said = _said(call)
                 if said:
-                    yield said, _AWAITED if call.awaited else _DROPPED
+                    counts.setdefault(said, [0, 0])[not call.awaited] += 1
+    for said, (awaited, other) in counts.items():
+        yield said, f"{awaited} {other}"
 
 
 def _said(call: Call) -> str:
@@ -162,13 +180,10 @@ def _only_handed_on(graph: Graph, function: Function, name: str, bound: Stmt) ->
         return False
     given = 0
     for number, call in enumerate(body.calls):
-        if name in call.args or any(ref == name for _, ref in call.kwargs):
-            targets = [edge.target for edge in graph.edges_at(function, number)]
-            if _MAY_AWAIT.search(call.name) or (call.awaited and not any(targets)):
-                return False
-            if call.name[:1].isupper() or any(each and each.awaits for each in targets):
-                return False
-            given += (name in call.args) + sum(ref == name for _, ref in call.kwargs)
+        times = call.args.count(name) + sum(ref == name for _, ref in call.kwargs)
+        if times and _may_await(graph, function, number, name):
+            return False
+        given += times
     inner = function.qual + "."
     if any(q.startswith(inner) and f.mentions(name) for q, f in function.module.functions.items()):
         return False
@@ -177,6 +192,27 @@ def _only_handed_on(graph: Graph, function: Function, name: str, bound: Stmt) ->
         stmt.reads.count(name) for stmt in body.stmts if stmt.kind == "i" and stmt is not bound
     )
     return bool(given) and bare <= given + tested
+
+
+def _may_await(graph: Graph, function: Function, index: int, name: str) -> bool:
+    """Whether whoever is called there may await what it is given under a name."""
+    call = function.body.calls[index]
+    targets = [edge.target for edge in graph.edges_at(function, index) if edge.target is not None]
+    if not targets:
+        return bool(call.awaited or call.name[:1].isupper() or _MAY_AWAIT.search(call.name))
+    return any(
+        _AWAITABLE.search(param) or _read_bare(target, param)
+        for target in targets
+        for param, _, _ in target.params
+        if argument(target, param, call) == name
+    )
+
+
+def _read_bare(function: Function, name: str) -> bool:
+    """Whether a function that awaits does more with a name than to hand it on: `await name`."""
+    body = function.body
+    given = sum(c.args.count(name) + sum(ref == name for _, ref in c.kwargs) for c in body.calls)
+    return function.awaits and sum(stmt.reads.count(name) for stmt in body.stmts) > given
 
 
 def _as_coroutine(body: Body, name: str) -> bool:

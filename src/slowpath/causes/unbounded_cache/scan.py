@@ -126,6 +126,8 @@ def _shrinks(body: Body, name: str) -> bool:
         return True
     if any(name in stmt.writes and stmt.kind != "s" for stmt in body.stmts):
         return True
+    if any(stmt.value == name and stmt.kind in "ary" for stmt in body.stmts):
+        return True  # under another name, or in other hands
     return any(
         call.name in _SHRINKS and call.func == f"{name}.{call.name}" for call in body.calls
     ) or any(name in call.args and call.name in ("len", "del") for call in body.calls)
