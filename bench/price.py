@@ -124,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", nargs="?", type=Path, help="a run's folder; by default a new demo's")
     parser.add_argument("--goal", type=float, default=GOAL_S, help="in seconds")
     options = parser.parse_args(argv)
+    if options.run is not None and not options.run.is_dir():
+        parser.error(f"{options.run} is no run's folder")
     with tempfile.TemporaryDirectory(prefix="slowpath-price-") as scratch:
         try:
             folder = options.run or fresh_demo(Path(scratch))
