@@ -326,6 +326,83 @@ CURES = {
             return profile, rates
         """,
     ),
+    "a block that reads a file": (
+        BLOCKING,
+        Safety.UNSAFE,
+        """
+        import json
+
+
+        class Store:
+            async def load(self, key):
+                name = self.name(key)
+                # As it was written.
+                with open(name) as file:
+                    rows = json.load(file)  # all of them
+                return rows
+        """,
+        """
+        import asyncio
+        import json
+
+
+        class Store:
+            async def load(self, key):
+                name = self.name(key)
+                # As it was written.
+                def read_rows():
+                    with open(name) as file:
+                        return json.load(file)  # all of them
+
+                rows = await asyncio.to_thread(read_rows)
+                return rows
+        """,
+    ),
+    "a block that gives back what it reads": (
+        BLOCKING,
+        Safety.UNSAFE,
+        """
+        async def load(path, other):
+            with open(path) as one, open(other) as two:
+                return one.read() + two.read()
+        """,
+        """
+        import asyncio
+
+
+        async def load(path, other):
+            def read_it():
+                with open(path) as one, open(other) as two:
+                    return one.read() + two.read()
+
+            return await asyncio.to_thread(read_it)
+        """,
+    ),
+    "a block that writes": (
+        BLOCKING,
+        Safety.UNSAFE,
+        """
+        import asyncio
+
+
+        async def save(path, text):
+            with open(path, "w") as file:
+                file.write(text)
+            await asyncio.sleep(0)
+        """,
+        """
+        import asyncio
+
+
+        async def save(path, text):
+            def write_it():
+                with open(path, "w") as file:
+                    file.write(text)
+
+            await asyncio.to_thread(write_it)
+            await asyncio.sleep(0)
+        """,
+    ),
     "the async twin of the method": (
         BLOCKING,
         Safety.UNSAFE,
@@ -562,12 +639,41 @@ def test_a_cure(cause: str, safety: Safety, before: str, after: str, tmp_path: P
 
 
 LEFT = {
-    "a file is opened for a block": (
+    "a file is opened for a block that does several things": (
         BLOCKING,
         """
         async def load(path):
             with open(path) as file:
-                return file.read()
+                head = file.readline()
+                return head, file.read()
+        """,
+        "move the whole block",
+    ),
+    "a file is opened for a block that awaits": (
+        BLOCKING,
+        """
+        async def load(path, ask):
+            with open(path) as file:
+                return await ask(file.read())
+        """,
+        "only its own function can",
+    ),
+    "a file that is used behind its block": (
+        BLOCKING,
+        """
+        async def load(path):
+            with open(path) as file:
+                text = file.read()
+            return text, file.closed
+        """,
+        "outside of its block",
+    ),
+    "a file is opened for later": (
+        BLOCKING,
+        """
+        async def load(path):
+            file = open(path)
+            return file
         """,
         "only begins the work",
     ),

@@ -6,7 +6,7 @@ import ast
 import sys
 
 from slowpath.codemod.change import Refused, Splice
-from slowpath.codemod.source import Scope, Source, imported
+from slowpath.codemod.source import AnyFunction, Scope, Source, imported
 
 
 def reference(
@@ -101,7 +101,9 @@ def added(source: Source, line: str) -> Splice:
     if head:
         return _after(source, head[-1], f"{source.newline}{line}")
     start = _after_comments(source)
-    return Splice(start, start, 0, f"{line}{source.newline * 2}")
+    body = source.tree.body
+    apart = 3 if body and isinstance(body[0], AnyFunction | ast.ClassDef) else 2
+    return Splice(start, start, 0, f"{line}{source.newline * apart}")
 
 
 def head_of(source: Source) -> list[ast.stmt]:

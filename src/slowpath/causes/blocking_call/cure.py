@@ -11,6 +11,7 @@ from slowpath.codemod import Change, Place, Refused, Site, Spot
 from slowpath.codemod.calls import in_thread, renamed
 from slowpath.codemod.loopbound import require_portable, what_is_shared
 from slowpath.codemod.plain import plain_route
+from slowpath.codemod.whole import block_in_thread, opened_by
 
 # They take what their twins take.
 _TWINS = {"time.sleep": "asyncio.sleep"}
@@ -39,6 +40,9 @@ def cure(site: Site) -> Change:
             twin = twins.get(spot.dotted(calls[0].func))
             if twin and (spot.imports(module) or (module == "asyncio" and not _is_anyio(spot))):
                 return _by_twin(site, spot, calls, twin)
+        block = opened_by(spot, calls[0])
+        if block is not None and not _is_anyio(spot):
+            return block_in_thread(spot, block, _short(spot.region.code(calls[0].func).strip()))
         _require_whole(site, spot, calls[0])
         if match := _TWIN_AT_HAND.search(site.message):
             return _by_own_twin(spot, calls, match[1])
