@@ -8,7 +8,7 @@ from typing import Any
 
 from slowpath.program.answers import Question, answer, question
 from slowpath.program.graph import Graph
-from slowpath.program.model import Function, Module
+from slowpath.program.model import Module
 from slowpath.program.packing import Packed, Packing
 from slowpath.program.reader import READER, at_work
 
@@ -79,22 +79,9 @@ def pack_edges(graph: Graph, packing: Packing, files: Iterable[Module]) -> dict[
     for function in graph.resolved():
         if function.module in chosen:
             known = packing.packed.get(packing.key(function)) or packing.pack(function)
-            waits = pack_waits(graph, packing, function) or (known[2] if len(known) > 2 else None)
+            waits = packing.pack_waits(function) or (known[2] if len(known) > 2 else None)
             found.setdefault(function.path, {})[function.qual] = (*known[:2], waits)
     return found
-
-
-def pack_waits(graph: Graph, packing: Packing, function: Function) -> Packed:
-    """What a function waits for by itself, if anybody wanted to know; else None."""
-    local = graph.known_local(function)
-    if local is None:
-        return None
-    key = packing.key
-    return (
-        tuple(sorted(local.own)),
-        tuple(map(key, local.targets)),
-        tuple([(tuple(map(key, targets)), kind) for targets, kind in local.doubtful]),
-    )
 
 
 def pack_indexes(graph: Graph) -> dict[str, Packed]:

@@ -36,7 +36,6 @@ from slowpath.scan_memory import (
     pack_edges,
     pack_indexes,
     pack_origins,
-    pack_waits,
 )
 from slowpath.scan_moved import Shift, Unmapped, pack
 from slowpath.scan_units import ask
@@ -155,7 +154,7 @@ class _Again:
             if before[2] is not None:
                 self._graph.local_of(function)
             rows, added = self._packing.pack(function)
-            if (rows, pack_waits(self._graph, self._packing, function)) != before[::2]:
+            if (rows, self._packing.pack_waits(function)) != before[::2]:
                 differ.add(function.key)
                 continue
             calls = old.function(qual).body.calls

@@ -13,7 +13,6 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from slowpath.causes.base import Cause, Finding, Safety, detect
-from slowpath.causes.claims import settle
 
 if TYPE_CHECKING:
     from slowpath.ledger import Ledger
@@ -22,9 +21,11 @@ __all__ = ["Cause", "Finding", "Safety", "builtin", "catalogue", "diagnose"]
 
 
 def builtin() -> list[Cause]:
-    """Return the causes of slowpath's own folders."""
+    """Return the causes of slowpath's own folders; modules beside these are what they share."""
     found = []
     for info in iter_modules(__path__):
+        if not info.ispkg:
+            continue
         module = import_module(f"{__name__}.{info.name}")
         cause = getattr(module, "CAUSE", None)
         if isinstance(cause, Cause):
@@ -51,6 +52,9 @@ def catalogue() -> dict[str, Cause]:
 
 def diagnose(ledger: Ledger) -> list[Finding]:
     """Return the findings of every cause in a ledger, settled, the most charged first."""
+    # A scan needs nothing of what this loads.
+    from slowpath.causes.claims import settle
+
     found = [finding for cause in catalogue().values() for finding in detect(cause, ledger)]
     return sorted(settle(ledger, found), key=_charged, reverse=True)
 

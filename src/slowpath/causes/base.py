@@ -18,17 +18,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module, resources
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from slowpath.ledger import Blame, Ledger
     from slowpath.simulate.edits import Edit
 
 #: One boolean for each row of `Ledger.root`.
-Mask = npt.NDArray[np.bool_]
+Mask: TypeAlias = "npt.NDArray[np.bool_]"
 
 
 class Safety(StrEnum):

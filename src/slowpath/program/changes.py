@@ -54,7 +54,9 @@ def changes(old: Module, new: Module) -> Changes:
             continue
         pairs.append((one.line, two.line))
         inner: list[tuple[int, int]] = []
-        if same_body(one.packed, two.packed, inner):
+        if one.packed == two.packed:
+            pairs += [(line, line) for line in range(one.line, one.end_line + 1)]
+        elif same_body(one.packed, two.packed, inner):
             pairs += inner
         else:
             found.bodies.add(qual)

@@ -12,6 +12,7 @@ from slowpath.program.graph import Graph
 from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Call, Function
 from slowpath.program.reader import at_work
+from slowpath.program.waits import Local
 
 Packed = Any
 
@@ -28,6 +29,7 @@ class Packing:
         self.packed: dict[str, Packed] = {}
         self.given: Callable[[str], Packed] = self.packed.get
         graph.known = self.unpack
+        graph.known_waits = self.unpack_waits
         self._graph = graph
         self._keys: dict[Function, str] = {}
         self._primitives: dict[Packed, Primitive] = {}
@@ -80,6 +82,31 @@ class Packing:
             )
             for site, target, primitive, dotted, confidence in rows
         ]
+
+    def pack_waits(self, function: Function) -> Packed:
+        """What a function waits for by itself, if anybody wanted to know; else None."""
+        local = self._graph.known_local(function)
+        if local is None:
+            return None
+        key = self.key
+        return (
+            tuple(sorted(local.own)),
+            tuple(map(key, local.targets)),
+            tuple([(tuple(map(key, targets)), kind) for targets, kind in local.doubtful]),
+        )
+
+    def unpack_waits(self, function: Function) -> Local | None:
+        """What a function waits for by itself, if that was packed elsewhere."""
+        packed = self.given(self.key(function))
+        if packed is None or len(packed) < 3 or packed[2] is None:
+            return None
+        own, targets, doubtful = packed[2]
+        find = self._graph.program.function_of
+        return Local(
+            frozenset(own),
+            tuple(map(find, targets)),
+            tuple((tuple(map(find, keys)), kind) for keys, kind in doubtful),
+        )
 
     def _primitive(self, packed: Packed) -> Primitive:
         found = self._primitives.get(packed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,7 +48,13 @@ class Local(NamedTuple):
 
 @dataclass
 class Waits(Calls):
-    """The calls of the project, and what they wait for."""
+    """The calls of the project, and what they wait for.
+
+    Attributes:
+        known_waits: gives what somebody else knows of a function's waits, or None.
+    """
+
+    known_waits: Callable[[Function], Local | None] | None = None
 
     _io: dict[Function, frozenset[str]] = field(default_factory=dict)
     _sure: dict[Function, frozenset[str]] = field(default_factory=dict)
@@ -120,6 +127,10 @@ class Waits(Calls):
     def local_of(self, function: Function) -> Local:
         """What a function adds by itself to what is waited for."""
         known = self._local.get(function)
+        if known is None and self.known_waits is not None:
+            known = self.known_waits(function)
+            if known is not None:
+                self._local[function] = known
         if known is None:
             with self.program.afresh(function.module):
                 known = self._local[function] = self._locally(function)
