@@ -453,6 +453,25 @@ SHAPES = {
             with tarfile.open(fileobj=io.BytesIO(raw)) as t:
                 return t.getmembers()
         """,
+    "a stub that others write as a generator": """
+        from abc import ABC, abstractmethod
+        class Crawl(ABC):
+            @abstractmethod
+            async def stream(self, url): ...
+            async def run(self, url):
+                return self.stream(url)
+        class Deep(Crawl):
+            async def stream(self, url):
+                yield url
+        """,
+    "a queue of threads beside one of tasks": """
+        async def f(queue):
+            await queue.put(1)
+            await queue.put(2)
+            await queue.put(3)
+        async def g(queue):
+            queue.put(4)
+        """,
 }
 
 

@@ -38,6 +38,10 @@ _LOOKS = frozenset(
 )
 # Awaited so many times for each time that the result is dropped, it is forgotten there.
 _OFTEN = 3
+# Queues, events, files and tasks of either kind have these, so that a name tells nothing.
+_BOTH = frozenset(
+    "put get join wait set clear acquire release close write start stop cancel read flush".split()
+)
 _TAKEN = "it is taken for its result without await"
 _COROUTINES_OWN = ("close", "send", "throw", "cr_", "__")
 
@@ -98,7 +102,7 @@ def _awaited_elsewhere(graph: Graph, function: Function) -> Iterator[Finding]:
         if any(each.target or each.primitive for each in graph.edges_at(function, index)):
             continue
         said = _said(call)
-        if not said:
+        if not said or call.name in _BOTH:
             continue
         counts = [each.split() for each in graph.look_up(how_called).get(said)]
         awaited, other = (sum(int(pair[n]) for pair in counts) for n in (0, 1))
@@ -245,6 +249,11 @@ def _plain(graph: Graph, target: Function) -> bool:
     """Whether calling the function gives a coroutine, whatever its decorators do."""
     if not target.is_async or target.is_generator:
         return False
+    if target.is_stub and target.owner is not None:
+        # What is to be written by others may give items rather than a coroutine.
+        written = (each.method(target.name) for each in graph.program.subclasses(target.owner))
+        if any(each is not None and each.is_generator for each in written):
+            return False
     return all(
         name.rpartition(".")[2] in _NEUTRAL for name in graph.program.decorator_names(target)
     )

@@ -78,8 +78,8 @@ def _left_open(graph: Graph, function: Function, given: Ref) -> bool:
 
     Where all callers that are seen say so, so may those that are not.
     """
-    if given.__class__ is not str or given in function.body.bindings:
-        return False
+    if given.__class__ is not str or given in function.body.bindings or function.parent:
+        return False  # of a function in a function, somebody else makes the calls
     if not any(name == given and default == ("c", None) for name, _, default in function.params):
         return False
     calls = [

@@ -67,7 +67,7 @@ def _in_turn(
             hops = [] if _is_lazy(graph, model, attr) else _of_getter(graph, model, attr)
             if hops is not None and (attr, stmt.line) not in told:
                 told.add((attr, stmt.line))
-                yield _finding(graph, function, stmt.line, f"{row}.{attr}", model, line, hops)
+                yield _finding(graph, function, stmt.line, f"{row}.{attr}", attr, model, line, hops)
     for index, call in enumerate(body.calls):
         if loop not in body.ancestors(call.block) or call.line in {each for _, each in told}:
             continue
@@ -75,8 +75,9 @@ def _in_turn(
             place = _touched(graph, target, name, model)
             if place is not None:
                 told.add((place[1], call.line))
+                attr = place[1].rpartition(".")[2]
                 what = f"{call.name}() reads {place[1]}, which"
-                yield _finding(graph, function, call.line, what, model, line, [place[0]])
+                yield _finding(graph, function, call.line, what, attr, model, line, [place[0]])
                 break
 
 
@@ -85,6 +86,7 @@ def _finding(
     function: Function,
     line: int,
     what: str,
+    attr: str,
     model: Class,
     loop: int,
     hops: list[Hop],
@@ -93,7 +95,7 @@ def _finding(
         graph, CAUSE, function, line,
         f"{what} is loaded by a query of its own for every item of the loop at line {loop}; "
         "load it with selectinload()",
-        culprit=f"{model.name}.{what.rpartition('.')[2] if not hops else what.split()[-1]}",
+        culprit=f"{model.name}.{attr}",
     )  # fmt: skip
     return replace(found, chain=(*found.chain, *hops)) if hops else found
 
