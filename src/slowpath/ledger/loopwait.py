@@ -211,8 +211,8 @@ def _own_length(rows: Rows, looked: Mapping[int, int]) -> Ints:
     """Return how long each wait takes by itself: a low quantile of its fingerprint, ns.
 
     It is taken among those that ended on an idle loop, and, as a loop that is never idle shows
-    none, among all: none takes longer than until the loop saw its end, and some begin shortly
-    before the loop looks, so that the shortest are near the truth.
+    none, among all: they take no longer than until about when the loop saw their ends, and some
+    begin shortly before the loop looks, so that the shortest are near the truth.
     """
     result = np.zeros(len(rows), np.int64)
     chosen = np.flatnonzero(

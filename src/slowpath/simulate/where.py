@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
+from slowpath.ledger.rows import distinct
 from slowpath.simulate.workload import Where
 
 #: How statements begin that end a transaction.
@@ -16,9 +17,9 @@ CLOSING = ("ROLLBACK", "COMMIT")
 ROUND_TRIP_NS = 1_000_000
 #: A database that is full makes every statement slow; the quickest tell what they take.
 AT_BEST = 0.05
-#: What an async HTTP client computes for a call (httpx on a server's core), and from how many
-#: calls on a recording tells it better.
-AWAITED_CALL_NS, FEW_CALLS = 1_500_000, 20
+#: What an async HTTP client computes for a call (httpx on a busy loop: 0.76 to 0.92 ms in the
+#: lab's cured recordings), and from how many calls on a recording tells it better.
+AWAITED_CALL_NS, FEW_CALLS = 900_000, 20
 #: A client builds the request before the span of its call begins and decodes the answer after it
 #: has ended: about so much of what it computes within (httpx and a small JSON answer).
 AROUND_CALL = 0.2
@@ -67,6 +68,35 @@ def at_best_ns(ledger: Ledger, but: Where) -> dict[int, int]:
         mine = rows[rows["resource"] == resource]
         found[resource] = int(np.quantile(mine["end"] - mine["start"], AT_BEST))
     return found
+
+
+def culprits(ledger: Ledger, claims: npt.NDArray[np.bool_] | None) -> list[int]:
+    """Return the endpoints (indexes into the ledger's) whose requests did what is blamed."""
+    if claims is None:
+        return []
+    requests = distinct(ledger.root["culprit_request"][claims])
+    found: list[int] = distinct(ledger.endpoint_of[requests[requests >= 0]]).tolist()
+    return found
+
+
+def with_many_rows(ledger: Ledger, endpoints: Collection[int]) -> Where:
+    """Return what statements that bring many rows take for them, where endpoints send these.
+
+    Their time in the database and what the ORM makes of them; a line that others go through too
+    is meant for all of them.
+
+    Args:
+        endpoints: indexes into the ledger's endpoints.
+    """
+    spans = ledger.recording.spans
+    spans = spans[(spans["kind"] == ACTIVITIES["sql"]) & (spans["a"] >= MANY_ROWS)]
+    resources = distinct(spans["resource"])
+    rows = ledger.direct
+    mine = np.isin(ledger.endpoint_of[rows["request"]], list(endpoints))
+    kinds = [ACTIVITIES[name] for name in ("sql", "fetch", "hydrate")]
+    rows = rows[mine & np.isin(rows["resource"], resources) & np.isin(rows["activity"], kinds)]
+    names = ["site", "activity", "mode", "resource"]
+    return Where(frozenset(np.unique(rows[names]).tolist()))
 
 
 def round_trip_ns(ledger: Ledger, but: Where) -> int:
