@@ -22,22 +22,21 @@ def spilled(body: Sequence[Any], around: Any) -> list[Any]:
 
 
 def uses(nodes: Sequence[cst.CSTNode], name: str) -> bool:
-    """Whether a name is read or bound in some statements, attributes and keywords apart."""
-    return any(not isinstance(node, cst.Attribute | cst.Arg) for node in _named(nodes, name))
-
-
-def _named(nodes: Sequence[cst.CSTNode], name: str) -> list[cst.CSTNode]:
-    """The nodes right above each occurrence of a name; attributes where it is only that."""
-    found: list[cst.CSTNode] = []
-    left: list[tuple[cst.CSTNode, cst.CSTNode]] = [(each, each) for each in nodes]
+    """Whether a name is read or bound in some statements."""
+    left = list(nodes)
     while left:
-        node, parent = left.pop()
+        node = left.pop()
         if isinstance(node, cst.Name) and node.value == name:
-            attribute = isinstance(parent, cst.Attribute) and parent.attr is node
-            keyword = isinstance(parent, cst.Arg) and parent.keyword is node
-            found.append(parent if attribute or keyword else node)
-        left.extend((child, node) for child in node.children)
-    return found
+            return True
+        left += [child for child in node.children if not is_label(child, node)]
+    return False
+
+
+def is_label(node: cst.CSTNode, parent: cst.CSTNode | None) -> bool:
+    """Whether a name is that of an attribute or a keyword, not of a variable."""
+    return (isinstance(parent, cst.Attribute) and parent.attr is node) or (
+        isinstance(parent, cst.Arg) and parent.keyword is node
+    )
 
 
 def one_item(block: cst.With) -> tuple[cst.BaseExpression, str]:

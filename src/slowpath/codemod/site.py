@@ -118,7 +118,6 @@ class Site:
     culprit: str = ""
     message: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
-    entry_kind: str = ""
     chain: tuple[Place, ...] = ()
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 import libcst as cst
 from libcst import matchers as m
 
-from slowpath.codemod.blocks import uses
+from slowpath.codemod.blocks import is_label
 from slowpath.codemod.change import Change, Refused
 from slowpath.codemod.spot import Spot
 
@@ -119,9 +119,9 @@ def _require_own_names(spot: Spot, block: cst.With) -> None:
         raise Refused("The `with` takes what it enters apart.")
     first, last = spot.region.lines(block)
     for node in spot.region.nodes:
-        if isinstance(node, cst.Name) and node.value in names and uses([node], node.value):
-            line = spot.region.lines(node)[0]
-            inside_scope = spot.scope.first <= line <= spot.scope.last
-            attribute = isinstance(p := spot.region.parent(node), cst.Attribute) and p.attr is node
-            if inside_scope and not attribute and not first <= line <= last:
-                raise Refused(f"{node.value} is used outside of its block as well.")
+        if not isinstance(node, cst.Name) or node.value not in names:
+            continue
+        line = spot.region.lines(node)[0]
+        here = spot.scope.first <= line <= spot.scope.last and not first <= line <= last
+        if here and not is_label(node, spot.region.parent(node)):
+            raise Refused(f"{node.value} is used outside of its block as well.")

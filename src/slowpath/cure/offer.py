@@ -61,7 +61,6 @@ def site_of(finding: Finding, project: Project) -> Site:
         culprit=finding.culprit,
         message=finding.message,
         evidence=finding.evidence,
-        entry_kind=finding.entry.kind if finding.entry else "",
         chain=tuple(Place(hop.path, hop.line, hop.function) for hop in finding.chain),
     )
 
@@ -82,7 +81,6 @@ def offer_of_report(finding: Mapping[str, Any], project: Project) -> Offer:
         culprit=finding.get("culprit") or "",
         message=finding["message"],
         evidence=finding.get("evidence") or {},
-        entry_kind=(finding.get("entry") or {}).get("kind", ""),
         chain=tuple(
             Place(hop["path"], hop["line"], hop["function"]) for hop in finding.get("chain") or ()
         ),

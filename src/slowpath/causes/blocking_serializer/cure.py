@@ -8,6 +8,7 @@ import libcst as cst
 from libcst import matchers as m
 
 from slowpath.codemod import Change, Refused, Site, Spot
+from slowpath.codemod.blocks import is_label
 
 _ENCODERS = frozenset({"json.dumps", "simplejson.dumps", "ujson.dumps"})
 _FAST = "orjson.dumps"
@@ -57,12 +58,9 @@ def _is_body(spot: Spot, call: cst.Call) -> bool:
     uses = [
         node
         for node in spot.region.nodes
-        if m.matches(node, m.Name(target.value)) and node is not target
-    ]
-    uses = [
-        node
-        for node in uses
-        if not (isinstance(p := spot.region.parent(node), cst.Arg) and p.keyword is node)
+        if m.matches(node, m.Name(target.value))
+        and node is not target
+        and not is_label(node, spot.region.parent(node))
     ]
     return len(uses) == 1 and (
         isinstance(given := spot.region.parent(uses[0]), cst.Arg)
