@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slowpath.report.build import verdict
 from slowpath.report.model import FindingReport, PlanStage, Report, Simulation
+from slowpath.report.whole import verdict
 from slowpath.report.words import counted
 from slowpath.simulate.price import Figures, Price, Prices
 
