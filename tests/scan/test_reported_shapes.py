@@ -464,6 +464,30 @@ SHAPES = {
             async def stream(self, url):
                 yield url
         """,
+    "messages that come one by one": """
+        import httpx
+        async def f(pubsub, client: httpx.AsyncClient):
+            async for message in pubsub.listen():
+                await client.get(message["url"])
+        """,
+    "a server before it serves": """
+        class Server:
+            async def serve(self):
+                open("certificate")
+                while True:
+                    await self.handle()
+            async def handle(self):
+                open("request")  # blocking-call
+        """,
+    "functions by the name of a part": """
+        from collections import defaultdict
+        class App:
+            def __init__(self):
+                self.before_funcs = defaultdict(list)
+            async def before(self, name):
+                for each in self.before_funcs[name]:
+                    await each()
+        """,
     "a queue of threads beside one of tasks": """
         async def f(queue):
             await queue.put(1)

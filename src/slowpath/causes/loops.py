@@ -21,6 +21,11 @@ _LOOKUPS = re.compile(
 
 
 _STORES = re.compile(r"(^|_)(repo|repos|repository|repositories|dao|uow|crud|db|database|orm)$")
+_EVENTS = re.compile(
+    r"(^|_)(queue|listen|listener|subscribe|subscription|events?|messages?|reader|websocket|ws|"
+    r"socket|channel|ch|updates|watch|consume|consumer|receive|receiver|recv|pubsub|iter_messages|"
+    r"read_loop|incoming|inbox)($|_)"
+)
 _MANY_REMOTES = re.compile(
     r"(^|_|\.)(servers|clients|connections|providers|backends|endpoints|peers|nodes)"
     r"(\.values|\.items)?$"
@@ -53,6 +58,8 @@ def repeated(graph: Graph, function: Function) -> Iterator[Repeated]:
         if loop is None or body.blocks[loop].kind not in ("for", "comp", "afor"):
             continue
         if _not_data(body, loop) or _guarded(body, call, index, loop):
+            continue
+        if body.blocks[loop].kind == "afor" and _of_events(body, loop):
             continue
         if not _depends(body, call, index, loop):
             continue
@@ -158,6 +165,11 @@ def leaves_early(body: Body, loop: int) -> bool:
         stmt.kind == "b" and body.loop_of(stmt.block) == loop
         for stmt in body.stmts[_head(body, loop) :]
     )
+
+
+def _of_events(body: Body, loop: int) -> bool:
+    """`async for message in queue`: each item comes when it comes."""
+    return any(_EVENTS.search(word) for word in words_of(body, body.stmts[_head(body, loop)].value))
 
 
 def _head(body: Body, loop: int) -> int:

@@ -22,9 +22,12 @@ _FOLDERS = frozenset(
 _BEFORE_SERVING = frozenset(
     "serve _serve main amain _main async_main __main__ bootstrap pre_login _pre_login "
     "_pre_connect pre_connect setup_process_pool_exit_at_shutdown init_db initdb create_tables "
-    "run_migrations launch_instance launch_instance_async".split()
+    "run_migrations init worker_serve launch_instance launch_instance_async".split()
 )
 _START_OR_END = re.compile(r"(^|_)(startup|shutdown|lifespan)(_|$)")
+# How a server is started, until it serves.
+_STARTS = frozenset("run start serve astart aserve run_async start_async".split())
+_SERVERS = re.compile(r"(Server|Application)$")
 # What stands in these may run for as long as the program.
 _FOR_EVER = frozenset({"while", "afor", "lambda"})
 _DEEPEST = 6
@@ -50,6 +53,8 @@ def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> b
     """
     name = function.name
     if name in _BEFORE_SERVING or _START_OR_END.search(name):
+        return True
+    if name in _STARTS and function.cls is not None and _SERVERS.search(function.cls):
         return True
     if graph.entries.get(function) == "lifespan":
         return True

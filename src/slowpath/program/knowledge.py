@@ -220,9 +220,16 @@ _OF_DATA = frozenset(
 ) | {"isoformat"}
 
 
+_ONLY_DATA = frozenset(
+    "copy items keys values strip split startswith endswith lower upper append extend".split()
+)
+
+
 def _is_harmless(rest: str) -> bool:
-    """Whether `rest`, behind a client, ends its use, or is of the protocols of async code."""
-    return rest.rpartition(".")[2] == "close" or "__a" in rest
+    """Whether `rest`, behind a client, ends its use, is of the protocols of async code, or is
+    something that only data can do, such as what an attribute of the client holds."""
+    owner, _, last = rest.rpartition(".")
+    return last == "close" or "__a" in rest or (bool(owner) and last in _ONLY_DATA)
 
 
 def _is_data(primitive: Primitive, rest: str) -> bool:

@@ -27,6 +27,10 @@ _PART_OF_PROGRAM = re.compile(
     r"settings|config|module|loop|event|kind|app|app_name|plugin|plugin_name|backend|dialect|locale|bucket|phase|stage|hook|signal|level|category|"
     r"__class__|__name__|__qualname__)_?$"
 )
+# What a program registers once, not what it is asked for.
+_OF_FUNCTIONS = re.compile(
+    r"(funcs|functions|handlers|callbacks|hooks|listeners|processors|routes|factories|plugins)$"
+)
 _FUNCTION_CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 _REGISTERS = re.compile(
     r"^_*(register|add|subscribe|setup|init|configure|on_startup|"
@@ -186,8 +190,8 @@ def _subscriber_queues(graph: Graph) -> Iterator[Finding]:
     """A queue without a bound that others fill for a subscriber who may never read it."""
     for module in graph.files():
         for cls in module.classes.values():
-            if not _SUBSCRIBER.search(cls.name):
-                continue
+            if not _SUBSCRIBER.search(cls.name) or cls.name.endswith(("Iterator", "Iterable")):
+                continue  # an iterator fills its queue when it is asked
             for attr, places in cls.self_attrs.items():
                 for method, _, value in places:
                     function = module.functions.get(method)
@@ -236,7 +240,7 @@ def _looked_up_defaultdicts(graph: Graph) -> Iterator[Finding]:
             continue
         for attr in cls.self_attrs:
             name = f"self.{attr}"
-            if not function.mentions(name):
+            if not function.mentions(name) or _OF_FUNCTIONS.search(attr):
                 continue
             if not _is_defaultdict(graph, cls, attr):
                 continue
