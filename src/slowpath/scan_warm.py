@@ -207,10 +207,10 @@ class _Again:
     # -- how the loop comes there ------------------------------------------------------------
 
     def _new_starts(self) -> bool:
-        """Whether a coroutine function came or went."""
+        """Whether a coroutine function came, went or stands elsewhere: it begins a way."""
         return any(
-            {each.qual for each in old.functions.values() if each.is_async}
-            != {each.qual for each in new.functions.values() if each.is_async}
+            [each.qual for each in old.functions.values() if each.is_async]
+            != [each.qual for each in new.functions.values() if each.is_async]
             for old, new in self._edited.values()
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,12 +11,11 @@ from typing import Any
 from slowpath.program import extract
 from slowpath.program.calls import CERTAIN, COMMON, CONFIDENCE, LIKELY, POSSIBLE, Edge
 from slowpath.program.duty import off_duty
-from slowpath.program.entries import find_entries, threaded_routes
 from slowpath.program.index import Index, Pair
 from slowpath.program.model import Call, Function, Module
 from slowpath.program.nearest import Reached, find_nearest
-from slowpath.program.reader import READER, at_work
-from slowpath.program.waits import Waits
+from slowpath.program.reader import READER
+from slowpath.program.ways import Way, Ways
 
 __all__ = [
     "CERTAIN",
@@ -43,21 +41,8 @@ _HARMLESS = frozenset(
 )
 
 
-@dataclass(slots=True)
-class Way:
-    """How the loop comes to a function: the entry, then every call on the way."""
-
-    entry: Function
-    kind: str
-    hops: tuple[tuple[Function, int], ...] = ()
-
-
-#: How the loop comes to a function: a call of another one, or the kind of entry that it is.
-Origin = tuple[Function, int] | str
-
-
 @dataclass
-class Graph(Waits):
+class Graph(Ways):
     """The call graph; what is asked of it is worked out once and kept.
 
     Causes go through the project by `functions`, `files`, `on_loop`, `reached`, `served`,
@@ -69,46 +54,14 @@ class Graph(Waits):
     """
 
     focus: Sequence[Module] = ()
-    _entries: dict[Function, str] | None = None
     _blocking: dict[Function, tuple[Reached, ...]] = field(default_factory=dict)
-    _origins: dict[Function, Origin] | None = None
-    _threads: dict[Function, Origin] | None = None
 
     def __post_init__(self) -> None:
         self.focus = self.program.files
 
-    @property
-    def entries(self) -> dict[Function, str]:
-        """What frameworks run on the loop, with its kind, in the order of the files."""
-        if self._entries is None:
-            with at_work(None):
-                self._entries = self._find_entries()
-        return self._entries
-
-    def _find_entries(self) -> dict[Function, str]:
-        table = self._entry_index().table()
-        said: dict[Module, dict[Function, str]] = {}
-        for key, kinds in table.items():
-            function = self.program.function_of(key)
-            # What a file says of its own functions counts first; dependencies last.
-            each = [kind.split("\0") for kind in kinds]
-            each.sort(key=lambda pair: (pair[0] == "dependency", pair[1] != function.path))
-            said.setdefault(function.module, {})[function] = each[0][0]
-        found: dict[Function, str] = {}
-        for module in self.program.files:
-            if module in said:
-                kind_of = said[module]
-                order = {name: number for number, name in enumerate(module.functions)}
-                for function in sorted(kind_of, key=lambda each: order.get(each.qual, -1)):
-                    found[function] = kind_of[function]
-        return found
-
-    def _entry_index(self) -> Index:
-        return self.program.index("entries", self._entries_in)
-
     def first_indexes(self) -> tuple[Index, ...]:
         """What calls are resolved by, and where the loop begins."""
-        return (*self.program.shared_indexes(), self._entry_index(), self._threaded_index())
+        return (*self.program.shared_indexes(), self.entry_index(), self.threaded_index())
 
     def later_indexes(self) -> tuple[Index, ...]:
         """What is dear to find once calls are resolved."""
@@ -118,11 +71,7 @@ class Graph(Waits):
         """Where everything begins that matters to anybody."""
         yield from self.entries
         yield from (each for each in self.program.functions() if each.is_async)
-        yield from map(self.program.function_of, self._threaded_index().table())
-
-    def _entries_in(self, module: Module) -> Iterator[Pair]:
-        for function, kind in find_entries(self.program, [module]).items():
-            yield function.key, f"{kind}\0{module.path}"
+        yield from map(self.program.function_of, self.threaded_index().table())
 
     # -- what blocks -------------------------------------------------------------------------
 
@@ -347,93 +296,6 @@ class Graph(Waits):
                     if edge.target is None and is_awaited(function.body.calls[edge.site]):
                         found.add(edge.dotted.partition(".")[0])
         return ((package, "") for package in sorted(found))
-
-    # -- how the loop gets there -------------------------------------------------------------
-
-    def is_reached(self, function: Function) -> bool:
-        """Whether the loop runs the function's body."""
-        return function in self.origins()
-
-    def way(self, function: Function) -> Way:
-        """The shortest way from an entry, from a framework's own entry where there is one."""
-        return self._back(self.origins(), function) or Way(function, _KIND_LAST)
-
-    def thread_way(self, function: Function) -> Way | None:
-        """The shortest way from a plain route, if there is one."""
-        return self._back(self.threads(), function)
-
-    def _back(self, origins: dict[Function, Origin], function: Function) -> Way | None:
-        hops: list[tuple[Function, int]] = []
-        origin = origins.get(function)
-        while isinstance(origin, tuple):
-            hops.append(origin)
-            function = origin[0]
-            origin = origins.get(function)
-        return Way(function, origin, tuple(reversed(hops))) if origin is not None else None
-
-    def come_by(self, origins: dict[Function, Origin], threads: dict[Function, Origin]) -> None:
-        """Take from an earlier scan how the loop, and threads, come to functions."""
-        self._origins, self._threads = origins, threads
-
-    def origins(self) -> dict[Function, Origin]:
-        """Where the loop comes from to each function that it reaches."""
-        if self._origins is None:
-            with at_work(None):
-                self._origins = self._walk()
-        return self._origins
-
-    def _walk(self) -> dict[Function, Origin]:
-        # What no framework calls: each coroutine function is an entry of its own. Ways from
-        # tests and the like come last: they are no reason to doubt what others come to.
-        lone = [each for each in self.program.functions() if each.is_async]
-        starts = [*self.entries.items(), *((each, _KIND_LAST) for each in lone)]
-        origins: dict[Function, Origin] = {}
-        for resting in (False, True):
-            for listed in (True, False):
-                new = {
-                    function: kind
-                    for function, kind in starts
-                    if (kind != _KIND_LAST) is listed
-                    and off_duty(function.path) is resting
-                    and function not in origins
-                }
-                origins.update(new)
-                self._spread(origins, deque(new))
-        return origins
-
-    def threads(self) -> dict[Function, Origin]:
-        """Where a thread comes from to each plain function that plain routes lead to."""
-        if self._threads is None:
-            with at_work(None):
-                table = self._threaded_index().table()
-                routes = [self.program.function_of(each) for each in table]
-                self._threads = dict.fromkeys(routes, "route")
-                self._spread(self._threads, deque(self._threads), plain=True)
-        return self._threads
-
-    def _threaded_index(self) -> Index:
-        return self.program.index("threaded", self._threaded_in)
-
-    def _threaded_in(self, module: Module) -> Iterator[Pair]:
-        for function in threaded_routes(self.program, [module]):
-            yield function.key, ""
-
-    def _spread(
-        self, origins: dict[Function, Origin], queue: deque[Function], plain: bool = False
-    ) -> None:
-        while queue:
-            function = queue.popleft()
-            for edge in self.edges(function):
-                target = edge.target
-                if target is None or target in origins or edge.confidence == POSSIBLE:
-                    continue
-                if plain and target.is_async:
-                    continue
-                origins[target] = (function, edge.site)
-                queue.append(target)
-
-
-_KIND_LAST = "coroutine"
 
 
 def handed_over(graph: Graph, function: Function) -> int | None:
