@@ -120,7 +120,7 @@ def run_in_place(graph: Graph, cause: Cause) -> Iterator[Finding]:
                     f"{func}(...) is awaited when it is async and else runs on the event loop; "
                     "use a thread for it",
                     culprit=f"{func}()",
-                    confidence=POSSIBLE if notice or _wrapped(function, func) else LIKELY,
+                    confidence=POSSIBLE if notice or _settles(function, func) else LIKELY,
                 )  # fmt: skip
 
 
@@ -150,10 +150,12 @@ def _bound_to(body: Body, func: str) -> str:
     return func
 
 
-def _wrapped(function: Function, func: str) -> bool:
-    """Whether it is what a decorator of the project wraps, which knows what it is put on."""
+def _settles(function: Function, func: str) -> bool:
+    """Whether it is what a decorator of the project wraps, which knows what it is put on, or is
+    called once, when something is registered."""
     outer = function.scope
-    return bool(outer.qual) and any(name == func for name, _, _ in outer.params)
+    wrapped = bool(outer.qual) and any(name == func for name, _, _ in outer.params)
+    return wrapped or function.name.startswith(("register", "setup", "configure"))
 
 
 def _unknown(graph: Graph, function: Function, index: int) -> bool:

@@ -29,6 +29,8 @@ _FAR = 7
 _OWN = re.compile(
     r"(^|_)(lock|instance|logger|config|settings|client|session|pool|engine|factory)$"
 )
+# What gives things out, of which nobody knows where they are.
+_HANDS_OUT = re.compile(r"_*get(_|$)")
 # Names of what need not ask anybody.
 _DECIDES = re.compile(r"_*(resolve|validate|ensure|compute|calculate|populate|load)(_|$)")
 # Done once for a database, by whoever looks after it.
@@ -60,6 +62,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 continue
             if _OWN.search(call.name) or len(path) > _FAR:
                 lookup = False
+            if each.io == {"unknown"} and _HANDS_OUT.match(call.name):
+                lookup = False  # perhaps at hand
             if _ONCE.match(function.name) or _raised(function, each.site):
                 lookup = False
             if "db" not in each.io and (len(path) > _NEAR or _DECIDES.match(call.name)):
