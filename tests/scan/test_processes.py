@@ -11,6 +11,7 @@ from slowpath import scan as scanning
 from slowpath.program.team import FORKS
 
 LAB = Path(__file__).parents[2] / "lab"
+CAUSES = Path(scanning.__file__).parent / "causes"
 CALLED = """\
 import requests
 
@@ -59,3 +60,11 @@ def test_several_processes(processes: int, project: Path, monkeypatch: pytest.Mo
     assert {each.path for each in alone} >= {"a_called.py"}
     monkeypatch.setattr(scanning, "_processes", lambda lines: processes)
     assert scanning.scan(project).findings == alone
+
+
+@pytest.mark.parametrize("file", sorted(CAUSES.rglob("*.py")), ids=lambda file: file.stem)
+def test_no_cause_goes_through_all_files_by_itself(file: Path) -> None:
+    """It is asked of each file: what it wants to know of all it looks up in an index."""
+    text = file.read_text("utf-8")
+    assert "program.files" not in text
+    assert "program.functions()" not in text
