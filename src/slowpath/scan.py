@@ -152,8 +152,12 @@ def _analyse(
         if seat.size > 1:
             prepare(graph, packing, seat, mine)
         found = {}
-        part = (1 - _READING) / max(len(mine), 1)
-        for module, said in ask(graph, causes, mine, lambda done: tell(_READING + part * done, 1)):
+
+        def done(files: int) -> None:
+            if not seat.number:  # one of them tells how far they are
+                tell(_READING + (1 - _READING) * files / len(mine), 1)
+
+        for module, said in ask(graph, causes, mine, done):
             found[module.path] = {slug: [pack(e) for e in each] for slug, each in said.items()}
         if not keep:
             return (found,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,21 @@ def test_several_processes(processes: int, project: Path, monkeypatch: pytest.Mo
     assert {each.path for each in alone} >= {"a_called.py"}
     monkeypatch.setattr(scanning, "_processes", lambda lines: processes)
     assert scanning.scan(project).findings == alone
+
+
+@pytest.mark.skipif(not FORKS, reason="needs fork")
+def test_one_process_alone_tells_how_far_it_is(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "_processes", lambda lines: 3)
+    told = tmp_path / "told"
+
+    def tell(done: float, total: float) -> None:
+        with told.open("a") as stream:
+            stream.write(f"{os.getpid()}\n")
+
+    scanning.scan(project, progress=tell)
+    assert set(told.read_text().split()) == {str(os.getpid())}
 
 
 @pytest.mark.parametrize("file", sorted(CAUSES.rglob("*.py")), ids=lambda file: file.stem)
