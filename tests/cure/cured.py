@@ -42,15 +42,11 @@ def applied(folder: Path, made: Offer) -> str:
     return text
 
 
-def cured(folder: Path, cause: str, before: str, gone: bool = True) -> tuple[str, Offer]:
-    """Cure a module's first finding of a cause, and see that the scan is silent of it then.
-
-    Args:
-        gone: that the scan is silent then.
-    """
+def cured(folder: Path, cause: str, before: str) -> tuple[str, Offer]:
+    """Cure a module's first finding of a cause, and see that the scan is silent of it then."""
     made = offered(folder, cause, app=before)
     text = applied(folder, made)
-    assert bool(found(folder, cause)) is not gone
+    assert not found(folder, cause)
     return text, made
 
 

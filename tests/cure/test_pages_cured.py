@@ -37,8 +37,6 @@ CURED = {
     "side-effect-in-request",
     "unbounded-cache",
 }
-#: The scan does not know yet that `load_only` chooses columns.
-STILL_SEEN = {"over-fetch-columns"}
 
 
 def guilty() -> Iterator[tuple[str, str]]:
@@ -71,7 +69,7 @@ def cure_and_scan(folder: Path, finding: Finding, made: Offer) -> None:
         after = {key(each) for each in told(folder)}
     finally:
         file.write_text(before)
-    assert (key(finding) in after) is (finding.cause.slug in STILL_SEEN)
+    assert key(finding) not in after
     assert after <= known
 
 

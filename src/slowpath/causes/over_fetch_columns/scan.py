@@ -9,10 +9,11 @@ from slowpath.causes.over_fetch_columns import CAUSE
 from slowpath.causes.reading import at
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, Graph
-from slowpath.program.model import Body, Class, Function
+from slowpath.program.model import Body, Call, Class, Function
 
 _MANY_COLUMNS = 8
 _FEW_USED = 2
+_NAMES_COLUMNS = ("load_only", "defer", "undefer")
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
@@ -69,6 +70,12 @@ def _used(body: Body, row: str) -> set[str] | None:
     return found
 
 
+def _leaves_out(body: Body, call: Call) -> bool:
+    """Whether options say which columns are loaded."""
+    options = [body.calls[arg].name for arg in call.args if arg.__class__ is int]
+    return call.name == "options" and any(name in _NAMES_COLUMNS for name in options)
+
+
 def _entity(graph: Graph, function: Function, ref: Ref) -> Class | None:
     """The class that `ref` is a list of, if it comes from `select(Class)`."""
     body = function.body
@@ -85,7 +92,7 @@ def _entity(graph: Graph, function: Function, ref: Ref) -> Class | None:
             if call.name in ("select", "query") and len(call.args) == 1:
                 value = graph.program.value(function, call.args[0])
                 return value[1] if value is not None and value[0] == "cls" else None
-            if call.name in ("load_only", "with_only_columns", "defer"):
+            if call.name == "with_only_columns" or _leaves_out(body, call):
                 return None
             if call.name in ("execute", "scalars", "stream_scalars", "exec") and call.args:
                 ref = call.args[0]
