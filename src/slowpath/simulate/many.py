@@ -27,7 +27,7 @@ Progress = Callable[[float], None]
 Edits = tuple[Edit, ...]
 
 #: Steps of requests that one simulation may take; of more, a shorter window is simulated ...
-SIMULATION_STEPS = 40_000
+SIMULATION_STEPS = 32_000
 #: ... of at least so many requests, and so many times their p95.
 LEAST_REQUESTS, LEAST_P95 = 400, 8
 #: So few steps are not worth a second process.
