@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slowpath import __version__
+from slowpath.cli_options import EXIT_FINDINGS, Format, FormatOption, RunsOption
 from slowpath.compare_cli import compare
 from slowpath.errors import UserError
 from slowpath.fix_cli import fix
@@ -23,7 +24,6 @@ from slowpath.scan_cli import scan
 if TYPE_CHECKING:
     from slowpath.report import Report
 
-EXIT_FINDINGS = 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 WIDTH = 80
@@ -41,13 +41,6 @@ app = typer.Typer(
 )
 
 
-class Format(StrEnum):
-    """How a report is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 class Shown(StrEnum):
     """How a stored run is printed: as a report, or for another viewer."""
 
@@ -57,14 +50,10 @@ class Shown(StrEnum):
     PERFETTO = "perfetto"
 
 
-RunsOption = Annotated[
-    Path | None, typer.Option("--runs", help="Where runs are kept (else $SLOWPATH_RUNS).")
-]
 HtmlOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the page: one file that opens offline."),
 ]
-FormatOption = Annotated[Format, typer.Option(help="For people or for machines.")]
 
 
 def _print_version(wanted: bool) -> None:

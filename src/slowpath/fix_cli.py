@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slowpath.cli_options import EXIT_FINDINGS, Format, FormatOption, RunsOption
 from slowpath.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
     from slowpath.cure import Offer
     from slowpath.recording.folder import RunFolder
 
-EXIT_FINDINGS = 1
 MOST_WAYS = 3
-
-
-class FixFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
 
 
 def fix(
@@ -56,10 +50,8 @@ def fix(
         bool,
         typer.Option("--allow-dirty", help="Also files with changes that are not committed."),
     ] = False,
-    format: Annotated[FixFormat, typer.Option(help="For people or for machines.")] = FixFormat.TEXT,
-    runs: Annotated[
-        Path | None, typer.Option("--runs", help="Where runs are kept (else $SLOWPATH_RUNS).")
-    ] = None,
+    format: FormatOption = Format.TEXT,
+    runs: RunsOption = None,
 ) -> None:
     """Show how your own lines would change to cure the findings; --write makes the safe changes."""
     from slowpath.codemod import Project
@@ -82,7 +74,7 @@ def fix(
         raise UserError("There is no such finding.", _hint(every, scan))
     project = Project(root)
     offers = [(number, each, offer_of_report(each, project)) for number, each in chosen]
-    if format is FixFormat.JSON:
+    if format is Format.JSON:
         _print_json(offers, project)
         left = bool(offers)
     elif verify:

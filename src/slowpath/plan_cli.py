@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slowpath.cli_options import Format, FormatOption, RunsOption
 from slowpath.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,13 +29,6 @@ MAX_CONNECTIONS = 100
 RAMP = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 BAR = 40
 WIDTH = 80
-
-
-class PlanFormat(StrEnum):
-    """How a plan is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @dataclass(frozen=True)
@@ -86,12 +79,8 @@ def plan(
     max_connections: Annotated[
         int, typer.Option(help="What the database allows.")
     ] = MAX_CONNECTIONS,
-    format: Annotated[PlanFormat, typer.Option(help="For people or for machines.")] = (
-        PlanFormat.TEXT
-    ),
-    runs: Annotated[
-        Path | None, typer.Option("--runs", help="Where runs are kept (else $SLOWPATH_RUNS).")
-    ] = None,
+    format: FormatOption = Format.TEXT,
+    runs: RunsOption = None,
 ) -> None:
     """Say what a run's service would do with other settings, another load, or findings cured."""
     from slowpath.recording.folder import resolve
@@ -112,7 +101,7 @@ def plan(
         made = _Planner(report, ledger, wish).make()
     finally:
         display.close()
-    if format is PlanFormat.JSON:
+    if format is Format.JSON:
         print(json.dumps(_as_json(made), indent=2))
     else:
         print("\n".join(_lines(made)))

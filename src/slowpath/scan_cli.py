@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
+from slowpath.cli_options import EXIT_FINDINGS
 from slowpath.errors import UserError
 
-EXIT_FINDINGS = 1
 _PROGRESS_AFTER_S = 2.0
 
 
