@@ -24,7 +24,8 @@ import numpy as np
 from slowpath.causes import Finding, diagnose
 from slowpath.causes.base import edit_for
 from slowpath.ledger import Ledger, build
-from slowpath.recording import load
+from slowpath.recording import load as loaded
+from slowpath.report.figures import load_of
 from slowpath.simulate.price import Figures, Prices, price
 
 USERS, DURATION_S = 100, 60
@@ -63,22 +64,11 @@ def fresh_demo(folder: Path) -> Path:
     return max((folder / ".slowpath" / "runs").iterdir())
 
 
-def measured_of(ledger: Ledger) -> Figures:
-    """Return what the callers of a run saw within its window."""
-    window = ledger.recording.run.get("window") or {}
-    start, end = int(window.get("start_ns") or 0), int(window.get("end_ns") or 0)
-    calls = [call for call in ledger.recording.client if start <= call.start_ns < end]
-    if not calls:
-        raise SystemExit("No caller of this run was recorded, so there is nothing to tell it by.")
-    latency = [call.end_ns - call.start_ns for call in calls]
-    p50, p95 = (np.percentile(latency, [50, 95]) / 1e6).tolist()
-    return Figures(p50, p95, len(calls) / (end - start) * 1e9)
-
-
 def priced(ledger: Ledger, findings: Sequence[Finding]) -> Priced:
     """Price findings against the clock, telling the progress on the terminal."""
     edits = [edit_for(finding, ledger) for finding in findings]
-    measured = measured_of(ledger)
+    load = load_of(ledger)
+    measured = Figures(load["p50_ms"] or 0.0, load["p95_ms"] or 0.0, load["rps"])
     began, cpu = time.perf_counter(), _cpu_s()
     told = [began]
 
@@ -129,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="slowpath-price-") as scratch:
         try:
             folder = options.run or fresh_demo(Path(scratch))
-            ledger = build(load(folder))
+            ledger = build(loaded(folder))
         except (subprocess.CalledProcessError, OSError) as exc:
             print(exc, file=sys.stderr)
             return 2

@@ -17,8 +17,8 @@ CLOSING = ("ROLLBACK", "COMMIT")
 ROUND_TRIP_NS = 1_000_000
 #: A database that is full makes every statement slow; the quickest tell what they take.
 AT_BEST = 0.05
-#: What an async HTTP client computes for a call (httpx on a busy loop: 0.76 to 0.92 ms in the
-#: lab's cured recordings), and from how many calls on a recording tells it better.
+#: What an async HTTP client computes for a call (httpx on a busy loop), and from how many
+#: calls on a recording tells it better.
 AWAITED_CALL_NS, FEW_CALLS = 900_000, 20
 #: A client builds the request before the span of its call begins and decodes the answer after it
 #: has ended: about so much of what it computes within (httpx and a small JSON answer).

@@ -7,7 +7,7 @@ those waits come up again when the behaviours are simulated. Edits change behavi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -214,11 +214,9 @@ class Where:
 
     Attributes:
         keys: (site, activity, mode, resource) as charged; a -1 stands for any.
-        endpoints: only of these endpoints; empty for all.
     """
 
     keys: frozenset[tuple[int, int, int, int]]
-    endpoints: frozenset[int] = field(default_factory=frozenset)
 
     @cached_property
     def _sites(self) -> frozenset[int]:

@@ -63,8 +63,10 @@ def _is_loop(spot: Spot, owner: cst.BaseExpression) -> bool:
         return spot.dotted(owner.func) in _LOOPS
     name = spot.region.code(owner)
     return any(
-        m.matches(node, m.Assign(targets=[m.AssignTarget(m.Name(name))], value=m.Call()))
-        and spot.dotted(node.value.func) in _LOOPS  # type: ignore[attr-defined]
+        isinstance(node, cst.Assign)
+        and m.matches(node, m.Assign(targets=[m.AssignTarget(m.Name(name))]))
+        and isinstance(node.value, cst.Call)
+        and spot.dotted(node.value.func) in _LOOPS
         for node in spot.region.nodes
     )
 

@@ -59,7 +59,9 @@ def _mapping(site: Site, spot: Spot) -> Change:
     found = [
         node
         for node in spot.region.nodes
-        if m.matches(node, stored) and spot.region.lines(node.body[0])[0] == site.line  # type: ignore[attr-defined]
+        if isinstance(node, cst.SimpleStatementLine)
+        and m.matches(node, stored)
+        and spot.region.lines(node.body[0])[0] == site.line
     ]
     if len(found) != 1:
         raise Refused(f"No line stores one entry in {name} there.")
