@@ -34,7 +34,7 @@ async def books(after: int = 0) -> list[dict[str, Any]]:
         .join(Author, Author.id == Book.author_id)
         .where(Book.id > after)
         .order_by(Book.id)
-        .limit(25)
+        .limit(50)
     )
     async with SessionLocal() as session:
         rows = await session.execute(query)

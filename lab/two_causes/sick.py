@@ -20,7 +20,7 @@ covers = requests.Session()
 
 @app.get("/books")
 async def books(after: int = 0) -> list[dict[str, Any]]:
-    query = select(Book).where(Book.id > after).order_by(Book.id).limit(25)
+    query = select(Book).where(Book.id > after).order_by(Book.id).limit(50)
     found = []
     async with SessionLocal() as session:
         for book in (await session.scalars(query)).all():
