@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
 import numpy as np
+import uvloop
 
+from bench.client import Connection
 from lab.processes import scratch_folder
 from lab.services import app_server
 from slowpath.causes import Finding, diagnose
@@ -84,17 +85,20 @@ def measure(
     seconds: float,
     warmup_s: float = 1.0,
     ready: str = "/openapi.json",
+    pause_s: float = 0.0,
 ) -> Measured:
     """Run an app, let `users` ask again as soon as they are answered, and diagnose it.
 
     Args:
         paths: what the n-th call asks for.
+        pause_s: what each of them does nothing for before asking again.
     """
     prefix = ["taskset", "-c", str(SERVER_CORE)] if (os.cpu_count() or 1) > 1 else []
     with scratch_folder("bench") as folder:
         full = {**env, **environment(folder)}
         with app_server(target, full, ready=ready, prefix=prefix) as server:
-            calls, window = asyncio.run(_drive(server.url, paths, users, seconds, warmup_s))
+            sending = _drive(server.url, paths, users, seconds, warmup_s, pause_s)
+            calls, window = uvloop.run(sending)
         _store(folder, calls, window, users, warmup_s)
         recording = load(folder)
     ledger = build(recording)
@@ -104,35 +108,40 @@ def measure(
 
 
 async def _drive(
-    url: str, paths: Callable[[int], str], users: int, seconds: float, warmup_s: float
+    url: str,
+    paths: Callable[[int], str],
+    users: int,
+    seconds: float,
+    warmup_s: float,
+    pause_s: float,
 ) -> tuple[list[Call], tuple[int, int]]:
     start = time.perf_counter_ns() + int(warmup_s * 1e9)
     end = start + int(seconds * 1e9)
     calls: list[Call] = []
     count = 0
 
-    async def caller(client: aiohttp.ClientSession) -> None:
+    async def caller() -> None:
         nonlocal count
+        connection = Connection(url)
         while time.perf_counter_ns() < end:
             path, count = paths(count), count + 1
-            calls.append(await _call(client, url, path))
+            calls.append(await _call(connection, path))
+            if pause_s:
+                await asyncio.sleep(pause_s)
+        connection.close()
 
-    connector = aiohttp.TCPConnector(limit=0)
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as client:
-        await asyncio.gather(*(caller(client) for _ in range(users)))
+    await asyncio.gather(*(caller() for _ in range(users)))
     return calls, (start, end)
 
 
-async def _call(client: aiohttp.ClientSession, url: str, path: str) -> Call:
+async def _call(connection: Connection, path: str) -> Call:
     span_id = secrets.token_hex(8)
-    headers = {"traceparent": f"00-{secrets.token_hex(16)}-{span_id}-01"}
+    headers = f"traceparent: 00-{secrets.token_hex(16)}-{span_id}-01\r\n".encode()
     began = time.perf_counter_ns()
     status, size, error = 0, 0, ""
     try:
-        async with client.get(url + path, headers=headers) as response:
-            status, size = response.status, len(await response.read())
-    except (aiohttp.ClientError, TimeoutError) as exc:
+        status, size = await connection.get(path, headers, TIMEOUT_S)
+    except (OSError, TimeoutError) as exc:
         error = type(exc).__name__
     return Call(span_id, path, began, time.perf_counter_ns(), status, size, error)
 
