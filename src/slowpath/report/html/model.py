@@ -149,9 +149,11 @@ class Whole(TypedDict):
 
 class Flame(TypedDict):
     """Stacks as a tree: `nodes` has rows (parent or -1, site), a parent before its children;
-    `weights` rows (node, bin or -1 for the whole run, ms)."""
+    `weights` rows (node, bin or -1 for the whole run, ms). `by` says who sampled, "probe" or
+    "py-spy"."""
 
     name: str
+    by: str
     nodes: Flat
     weights: Flat
 
