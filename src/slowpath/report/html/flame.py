@@ -168,7 +168,7 @@ def _flame(
             value
             for node, by_bin in weights.items()
             for at, ns in by_bin.items()
-            for value in (node, at, round(ns / 1e6, 1))
+            for value in (node, at, round(ns / 1e6, 2))
         ],
     }
 

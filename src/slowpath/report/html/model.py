@@ -87,7 +87,8 @@ class Resources(TypedDict):
 
     `loop_busy` is the share of time that the loops of all workers were held, `lag` how long the
     longest slice held one (ms), `cpu` in cores, `rss` in bytes, `gc` ms a second, `rate`
-    requests a second. `stalls` has rows (start, ms, site), the longest.
+    requests a second. `stalls` has rows (start, ms, site, ms of garbage
+    collection in it), the longest.
     """
 
     rate: Flat

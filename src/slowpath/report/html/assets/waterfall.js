@@ -31,6 +31,9 @@ class Waterfall {
       this.bar(activity, start, length, this.y, STRIP, site, text);
     }
     this.y += STRIP + 4;
+    // Below the words, which they cross.
+    this.arrows = svg('g', {});
+    this.root.append(this.arrows);
     this.request.holders.forEach((holder) => this.holder(holder, strip + STRIP));
     this.request.lanes.forEach((lane) => this.lane(lane));
     this.root.setAttribute('height', this.y + 4);
@@ -108,7 +111,7 @@ class Waterfall {
   }
 
   arrow(x, from, to) {
-    this.root.append(
+    this.arrows.append(
       svg('path', {class: 'arrow', d: `M${x} ${from} V${to - 5}`}),
       svg('path', {class: 'head', d: `M${x - 3} ${to - 6} h6 l-3 6 z`}),
     );
