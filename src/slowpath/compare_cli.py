@@ -42,7 +42,10 @@ def compare(
         Path | None, typer.Option("--runs", help="Where runs are kept (else $SLOWPATH_RUNS).")
     ] = None,
 ) -> None:
-    """Hold two runs against each other, with 95% intervals."""
+    """Hold two runs against each other, with 95% intervals.
+
+    What B measured after cures of findings of A is kept with A's plan.
+    """
     from slowpath.errors import UserError
     from slowpath.recording.folder import resolve
     from slowpath.report import compare as comparing

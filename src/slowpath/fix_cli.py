@@ -37,7 +37,8 @@ def fix(
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Make the safe changes.")] = False,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="With --write or --diff: the unsafe ones as well.")
+        bool,
+        typer.Option("--unsafe", help="With --write, --verify or --diff: the unsafe ones as well."),
     ] = False,
     verify: Annotated[
         bool,

@@ -94,8 +94,8 @@ class PySpy:
         self._watch: Callable[[int], None] = lambda pid: None
         self._started = 0
         self._current: _Sampler | None = None
-        #: One that is to follow, and does not sample yet.
-        self._next: _Sampler | None = None
+        #: All that may run.
+        self._left: list[_Sampler] = []
         self._stretches: list[tuple[int, int, str]] = []
         self._stopping = threading.Event()
         self._relay = threading.Thread(target=self._hand_on, name="py-spy", daemon=True)
@@ -150,11 +150,15 @@ class PySpy:
         traceback: TracebackType | None,
     ) -> None:
         self._stopping.set()
+        # Twice: the relay may wait for one to end, or be about to start one more.
+        self._kill()
         if self._relay.ident is not None:
             self._relay.join()
-        for left in (self._current, self._next):
-            if left is not None:
-                left.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        for left in list(self._left):
+            left.kill()
 
     def _launch(self) -> _Sampler:
         """Start one more py-spy.
@@ -184,8 +188,10 @@ class PySpy:
                 # Ctrl-C is for slowpath, which then stops py-spy.
                 start_new_session=True,
             )
+        started = _Sampler(process, raw, log_file, time.perf_counter_ns())
+        self._left.append(started)
         self._watch(process.pid)
-        return _Sampler(process, raw, log_file, time.perf_counter_ns())
+        return started
 
     def _hand_on(self) -> None:
         """Let one py-spy follow another until the end.
@@ -204,16 +210,14 @@ class PySpy:
             if before is None or before.process.poll() is not None:
                 return
             try:
-                self._next = self._launch()
+                following = self._launch()
             except (OSError, UserError):
                 return  # the one that samples goes on to the end
-            if self._until_it_samples(self._next) is None:
-                self._next.kill()
-                self._next = None
+            if self._until_it_samples(following) is None:
+                following.kill()
                 continue
-            end_ns = before.end()
-            self._next.start_ns = end_ns
-            self._current, self._next = self._next, None
+            following.start_ns = end_ns = before.end()
+            self._current = following
             if self._keep(before, end_ns) is None:
                 return
 
@@ -238,6 +242,7 @@ class PySpy:
         except subprocess.TimeoutExpired:
             sampler.kill()
             return None
+        self._left.remove(sampler)
         text = anonymous(_read(sampler.raw))
         self._stretches.append((sampler.start_ns, end_ns, text))
         sampler.raw.unlink(missing_ok=True)
