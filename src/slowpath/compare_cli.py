@@ -42,7 +42,11 @@ def compare(
         Path | None, typer.Option("--runs", help="Where runs are kept (else $SLOWPATH_RUNS).")
     ] = None,
 ) -> None:
-    """Hold two runs against each other, with 95% intervals."""
+    """Hold two runs against each other, with 95% intervals.
+
+    What B measured after cures of findings of A is kept with A's plan.
+    """
+    from slowpath.errors import UserError
     from slowpath.recording.folder import resolve
     from slowpath.report import compare as comparing
     from slowpath.report import compare_gates as gates
@@ -58,6 +62,11 @@ def compare(
         old, new = (pages.side_of(folder, display) for folder in folders)
         display.phase("comparing")
         found = comparing.compare(old, new)
+        try:
+            if pages.keep_measured(folders[0], (old, new), found):
+                display.note(f"what was measured is kept with the plan of {old.name}")
+        except UserError as exc:
+            display.note(f"what was measured is not kept with the plan: {exc}")
         if html is not None:
             pages.write(html, render_page(compare_page(old, new, found)))
             display.note(f"the page is in {html}")

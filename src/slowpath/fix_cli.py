@@ -37,7 +37,8 @@ def fix(
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Make the safe changes.")] = False,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="With --write or --diff: the unsafe ones as well.")
+        bool,
+        typer.Option("--unsafe", help="With --write, --verify or --diff: the unsafe ones as well."),
     ] = False,
     verify: Annotated[
         bool,
@@ -80,7 +81,7 @@ def fix(
     elif verify:
         left = _verify(offers, project, unsafe, allow_dirty, _folder(run, runs))
     elif write:
-        left = _write(offers, project, unsafe, allow_dirty) < len(offers)
+        left = len(_write(offers, project, unsafe, allow_dirty)) < len(offers)
     elif diff:
         left = _print_patch(offers, project, unsafe)
     else:
@@ -201,14 +202,16 @@ def _verify(
     from slowpath import fix_verify
 
     # Before anything is written: what cannot be proven is not half done.
-    options = fix_verify.again(folder)
-    if not _write(offers, project, unsafe, allow_dirty):
+    fix_verify.again(folder)
+    written = _write(offers, project, unsafe, allow_dirty)
+    if not written:
         raise UserError("No cure was written, so there is nothing to verify.")
-    return fix_verify.verify(folder, options)
+    cured = [each for _, each, offer in offers if any(offer is one for one in written)]
+    return fix_verify.verify(folder, fix_verify.again(folder, cured))
 
 
-def _write(offers: Numbered, project: Project, unsafe: bool, allow_dirty: bool) -> int:
-    """Make the changes; return how many findings they cure."""
+def _write(offers: Numbered, project: Project, unsafe: bool, allow_dirty: bool) -> list[Offer]:
+    """Make the changes; return those that were made."""
     from slowpath.causes import Safety
     from slowpath.cure import apply
     from slowpath.report.words import counted
@@ -224,15 +227,15 @@ def _write(offers: Numbered, project: Project, unsafe: bool, allow_dirty: bool) 
             )
     for file in files:
         apply.write(file, project)
-    cured = sum(len(file.offers) for file in files)
+    written = [offer for file in files for offer in file.offers]
     for file in files:
         print(f"{file.source.path}: {counted(len(file.offers), 'cure')}")
-    print(f"{counted(cured, 'cure')} written to {counted(len(files), 'file')}.")
+    print(f"{counted(len(written), 'cure')} written to {counted(len(files), 'file')}.")
     held = [each for _, _, each in offers if each.safety is Safety.UNSAFE]
     if held and not unsafe:
         print(f"{counted(len(held), 'cure')} more to look at first; --unsafe writes them, too.")
     _tell_waiting(waiting)
-    return cured
+    return written
 
 
 def _show(offers: Numbered, project: Project) -> bool:

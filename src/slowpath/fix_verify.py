@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from slowpath.errors import UserError
 
@@ -11,10 +12,15 @@ if TYPE_CHECKING:
     from slowpath.run.options import Options
 
 SUFFIX = "-cured"
+#: What tells a finding from all others of a run.
+PLACE = ("cause", "path", "line", "function")
 
 
-def again(folder: RunFolder) -> Options:
+def again(folder: RunFolder, cured: Sequence[Mapping[str, Any]] = ()) -> Options:
     """The options of a run as they were, to make it once more.
+
+    Args:
+        cured: the findings that are cured meanwhile.
 
     Raises:
         UserError: it cannot be made again as it was.
@@ -49,6 +55,11 @@ def again(folder: RunFolder) -> Options:
         rate=traffic.get("rate"),
         name=name if name.endswith(SUFFIX) else f"{name}{SUFFIX}",
         runs=folder.path.parent,
+        py_spy=bool((run.get("py_spy") or {}).get("samples")),
+        cured={
+            "run": folder.name,
+            "findings": [{key: one[key] for key in PLACE} for one in cured],
+        },
     )
 
 
@@ -76,7 +87,10 @@ def verify(before: RunFolder, options: Options) -> bool:
         sides = [pages.side_of(folder, display) for folder in (before, finished.folder)]
         display.phase("comparing")
         found = compare(*sides)
+        kept = pages.keep_measured(before, sides, found)
     finally:
         display.close()
     render(found, (), Console())
+    if kept:
+        print(f"\nIt is kept with the plan: slowpath show {before.name}")
     return bool(report["findings"])

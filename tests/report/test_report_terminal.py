@@ -158,11 +158,17 @@ def test_what_was_measured_since_stands_beside_what_was_predicted(tmp_path):
         "replay_error": 0.04,
         "trusted": True,
         "plan": [
-            {"finding": 1, "p95_ms": 60.0, "rps": 9.0, "measured_p95_ms": 64.0},
+            {
+                "finding": 1,
+                "p95_ms": 60.0,
+                "rps": 9.0,
+                "measured_p95_ms": 64.0,
+                "measured_rps": 8.0,
+            },
             {"finding": 2, "p95_ms": 20.0, "rps": 9.5},
         ],
     }
     plan = written(report).partition("The plan")[2]
     first, second = (line for line in plan.splitlines() if "requests/s" in line)
-    assert "p95 60 ms, 9 requests/s (measured: 64 ms)" in first
+    assert "p95 60 ms, 9 requests/s (measured: p95 64 ms, 8 requests/s)" in first
     assert "measured" not in second

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from slowpath.ledger import Ledger
 from slowpath.report.compare_proof import Proof, proof_of
 from slowpath.report.figures import failed, measured_calls
+from slowpath.report.measured import cures_in
 from slowpath.report.model import FindingReport, Report
 from slowpath.report.stacks import NONE, Stacks
 from slowpath.report.words import counted, ms, number, percent
@@ -73,7 +74,7 @@ class FindingChange(TypedDict):
 class Comparison(TypedDict):
     """What two runs differ in; `notes` say why the comparison may mislead.
 
-    `proof` holds what the first run predicted for what is gone against the second.
+    `proof` holds what the first run predicted for what was cured against the second.
     """
 
     before: str
@@ -178,6 +179,8 @@ def compare(before: Side, after: Side) -> Comparison:
     overall = [difference(metric, label, *whole) for metric, label in labels.items()]
     sorted_out = _findings(before.report["findings"], after.report["findings"])
     new, gone, kept = ([_change(one) for one in found] for found in sorted_out)
+    # Without a word of the second run on what was cured for it, that is what is gone.
+    cured = cures_in(after.report["run"], before.name, before.report)
     return {
         "before": before.name,
         "after": after.name,
@@ -188,7 +191,7 @@ def compare(before: Side, after: Side) -> Comparison:
         "new": new,
         "gone": gone,
         "kept": kept,
-        "proof": proof_of(before.report, sorted_out[1], after.report),
+        "proof": proof_of(before.report, sorted_out[1] if cured is None else cured, after.report),
     }
 
 

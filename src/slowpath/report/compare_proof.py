@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
+from slowpath.report.measured import steps_of
 from slowpath.report.model import FindingReport, Report
 from slowpath.report.words import counted, ms
 
 
 class ProofStep(TypedDict):
-    """A finding of the run before that is gone, and what was predicted for its cure.
+    """A finding of the run before that was cured, and what was predicted for its cure.
 
     `p95_ms` and `rps` are with the steps above it taken as well; None where the plan, which is
     cumulative, does not say. `alone` is p95 with this cure alone, `low` and `high` its bounds.
@@ -27,12 +28,14 @@ class ProofStep(TypedDict):
 
 
 class Proof(TypedDict):
-    """A prediction of the run before for exactly what is gone, and what the run after measured.
+    """A prediction of the run before for exactly what was cured, and what the run after measured.
 
-    `low` and `high` bound the prediction where it has an interval; `error` is relative to what was
-    measured. `note` says why there is no prediction to hold against it, or how far to trust it.
+    `findings` are the numbers of what was cured in the run before. `low` and `high` bound the
+    prediction where it has an interval; `error` is relative to what was measured. `note` says why
+    there is no prediction to hold against it, or how far to trust it.
     """
 
+    findings: list[int]
     steps: list[ProofStep]
     before_p95_ms: float
     predicted_p95_ms: float | None
@@ -46,50 +49,49 @@ class Proof(TypedDict):
     sentence: str
 
 
-def proof_of(before: Report, gone: Sequence[FindingReport], after: Report) -> Proof | None:
+def proof_of(before: Report, cured: Sequence[FindingReport], after: Report) -> Proof | None:
     """Hold what was predicted against what was measured; None if no cure with a price was made.
 
-    A prediction counts only for exactly the cures that were made: that of the one finding that is
-    gone, or the stage of the plan whose findings, and no others of the plan, are gone. Findings
-    outside the plan are those whose cure was predicted to change nothing that one would notice.
+    A prediction counts only for exactly the cures that were made: that of the one finding that was
+    cured, or the step of the plan whose cures they are.
     """
     was, now = before["load"]["p95_ms"], after["load"]["p95_ms"]
-    if not gone or was is None or now is None or not any(one["predicted"] for one in gone):
+    if not cured or was is None or now is None or not any(one["predicted"] for one in cured):
         return None
     stages = before["simulation"].get("plan", [])
-    numbers = {finding["number"] for finding in gone}
-    planned = [stage["finding"] for stage in stages]
-    reached = 0
-    while reached < len(planned) and planned[reached] in numbers:
-        reached += 1
-    in_order = not numbers & set(planned[reached:])
-    places = {number: at for at, number in enumerate(planned[:reached])}
-    ordered = sorted(gone, key=lambda one: (places.get(one["number"], len(places)), one["number"]))
+    numbers = {finding["number"] for finding in cured}
+    places: dict[int, int] = {}
+    for at, stage in enumerate(stages):
+        if stage["finding"] not in numbers:
+            break
+        places[stage["finding"]] = at
+    ordered = sorted(cured, key=lambda one: (places.get(one["number"], len(places)), one["number"]))
     steps: list[ProofStep] = []
     for one in ordered:
-        at = places.get(one["number"])
+        step = places.get(one["number"])
         price = one["predicted"] or {}
         steps.append(
             {
                 "cause": one["cause"],
                 "path": one["path"],
                 "line": one["line"],
-                "p95_ms": None if at is None else stages[at]["p95_ms"],
-                "rps": None if at is None else stages[at]["rps"],
+                "p95_ms": None if step is None else stages[step]["p95_ms"],
+                "rps": None if step is None else stages[step]["rps"],
                 "alone": price.get("p95_ms"),
                 "low": price.get("low"),
                 "high": price.get("high"),
             }
         )
     predicted = low = high = rps = None
-    if len(gone) == 1:
-        price = gone[0]["predicted"] or {}
+    if len(cured) == 1:
+        price = cured[0]["predicted"] or {}
         predicted, rps = price.get("p95_ms"), price.get("rps")
         low, high = price.get("low"), price.get("high")
-    elif in_order and reached:
+    elif reached := steps_of(before, numbers):
         predicted, rps = stages[reached - 1]["p95_ms"], stages[reached - 1]["rps"]
     error = None if predicted is None or not now else predicted / now - 1
     return {
+        "findings": sorted(numbers),
         "steps": steps,
         "before_p95_ms": was,
         "predicted_p95_ms": predicted,
@@ -100,7 +102,7 @@ def proof_of(before: Report, gone: Sequence[FindingReport], after: Report) -> Pr
         "measured_rps": after["load"]["rps"],
         "error": error,
         "note": _note(before, predicted),
-        "sentence": _sentence(len(gone), was, predicted, low, high, now, error),
+        "sentence": _sentence(len(cured), was, predicted, low, high, now, error),
     }
 
 

@@ -188,13 +188,32 @@ class Probe(TypedDict):
 class PlanStage(TypedDict):
     """One more cure of the plan: the finding's number, and what is reached with it.
 
-    `measured_p95_ms` is what a run with these cures showed, where there was one.
+    `measured_p95_ms` and `measured_rps` are what a run with exactly these cures showed, where
+    there was one.
     """
 
     finding: int
     p95_ms: float
     rps: float
     measured_p95_ms: NotRequired[float]
+    measured_rps: NotRequired[float]
+
+
+class Measured(TypedDict):
+    """What `run` showed after cures: `findings` are the numbers of those cured, ascending.
+
+    `steps` is how many steps of the plan these are; 0 if they are not just its first ones.
+    `predicted_p95_ms` and `predicted_rps` are what was predicted for exactly these together; None
+    where nothing was.
+    """
+
+    run: str
+    findings: list[int]
+    steps: int
+    p95_ms: float
+    rps: float
+    predicted_p95_ms: float | None
+    predicted_rps: float | None
 
 
 class Simulation(TypedDict):
@@ -202,7 +221,7 @@ class Simulation(TypedDict):
 
     `replay_error` is the largest relative error of p50, p95 and rate, None where nothing was
     simulated; `refused` then says why. Of a replay that is not `trusted`, `missing` says what it
-    may miss. `sentence` is the plan in words.
+    may miss. `sentence` is the plan in words. `measured` is what runs after cures showed.
     """
 
     replay_error: float | None
@@ -212,6 +231,7 @@ class Simulation(TypedDict):
     simulated: NotRequired[dict[str, float]]
     plan: NotRequired[list[PlanStage]]
     sentence: NotRequired[str]
+    measured: NotRequired[list[Measured]]
 
 
 class Report(TypedDict):

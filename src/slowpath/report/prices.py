@@ -91,7 +91,9 @@ def sentence(report: Report, stages: list[PlanStage]) -> str:
         f"{many} p95 from {before} to {last['p95_ms']:.0f} ms and "
         f"{load['rps']:.0f} to {last['rps']:.0f} requests/s: {order}."
     )
-    if rest:
+    if rest == 1:
+        text += " The other cure would change nothing that you would notice."
+    elif rest:
         text += f" The other {counted(rest, 'cure')} would change nothing that you would notice."
     return text
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from slowpath.errors import UserError
 from slowpath.traffic.sources import NONE
@@ -24,6 +25,7 @@ class Options:
         rate: requests per second over all users; None for a closed loop.
         headers: sent with every request; kept out of everything that is written.
         py_spy: let py-spy sample the stacks of the app's threads as well.
+        cured: which findings of which run were cured for this one, if slowpath did that.
     """
 
     command: tuple[str, ...]
@@ -38,6 +40,7 @@ class Options:
     start_timeout_s: float = 60.0
     runs: Path | None = None
     py_spy: bool = False
+    cured: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.command or not self.command[0].strip():

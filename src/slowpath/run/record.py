@@ -26,6 +26,7 @@ class RunRecord:
         window: the measured part by `perf_counter_ns`; None until there was one.
         notes: sentences to show in the report.
         py_spy: what came of sampling with it, if that was asked for.
+        cured: `run`, and `findings` of it that slowpath cured before this one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RunRecord:
     exit: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     py_spy: dict[str, Any] | None = None
+    cured: dict[str, Any] | None = None
 
     @classmethod
     def begin(cls, options: Options) -> RunRecord:
@@ -55,6 +57,7 @@ class RunRecord:
             cpus=_usable_cpus(),
             git_revision=_git_revision(),
             slowpath=__version__,
+            cured=options.cured,
             traffic={
                 "kind": options.traffic.partition(":")[0],
                 # To send it again; what a query string holds is nobody's to keep.

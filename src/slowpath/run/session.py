@@ -217,7 +217,7 @@ class _Session:
         """Let py-spy sample from now on, if that was asked for and it does not yet."""
         if self._sampler is not None and not self._sampling:
             self._sampling = True
-            guardian.watch(self._sampler.start(app.pid))
+            self._sampler.start(app.pid, guardian.watch)
 
     def _keep_samples(self) -> None:
         """Put what py-spy sampled into the run's folder, or why it did not into the record."""

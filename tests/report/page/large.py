@@ -9,16 +9,20 @@ is then opened by a click, which is timed to the second frame after it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from playwright.sync_api import sync_playwright
 
+from slowpath.ledger import Ledger
 from slowpath.report.html import page_of, render
-from slowpath.report.stacks import parse
+from slowpath.report.html.grid import grids
+from slowpath.report.stacks import heading, parse
 from tests.report.page.busy import busy
 from tests.report.page.conftest import FLAGS, chromium
 
@@ -31,11 +35,14 @@ CLICK = """(name) => new Promise((done) => {
 })"""
 
 
-def stacks(count: int) -> str:
-    """Sampled stacks of forty frames that part in the depth, `count` of them."""
+def stacks(ledger: Ledger, count: int, stretches: int) -> str:
+    """Stacks of forty frames that part in the depth, `count` of them seen in each stretch."""
     frames = [";".join(f"f{i % (3 + d)}_{d} (/srv/app/m{d}.py:{i % 9})" for d in range(40))
               for i in range(count)]  # fmt: skip
-    return "".join(f"process 8;{frame} {1 + i % 50}\n" for i, frame in enumerate(frames))
+    seen = "".join(f"process 8;{frame} {1 + i % 50}\n" for i, frame in enumerate(frames))
+    _, grid = grids(ledger)
+    ends = np.linspace(grid.start_ns, grid.end_ns, stretches + 1).astype(int).tolist()
+    return "".join(heading(*between) + seen for between in itertools.pairwise(ends))
 
 
 def main(requests: int = 200_000, endpoints: int = 100) -> None:
@@ -45,8 +52,9 @@ def main(requests: int = 200_000, endpoints: int = 100) -> None:
         root = Path(folder)
         routes = tuple(f"/v1/things/{number}/{{thing_id}}" for number in range(endpoints))
         ledger, report = busy(requests, root, routes=routes, spread=1.0)
+        sampled = parse(stacks(ledger, 3000, 100))
         start = time.perf_counter()
-        text = render(page_of(ledger, report, stacks=parse(stacks(3000)), root=root))
+        text = render(page_of(ledger, report, stacks=sampled, root=root))
         figures["drawn_s"] = round(time.perf_counter() - start, 2)
         file = root / "page.html"
         file.write_text(text, encoding="utf-8")

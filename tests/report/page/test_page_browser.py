@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from slowpath.causes.base import Entry
+from slowpath.ledger import Ledger
 from slowpath.report import Report
 from slowpath.report.compare import Side, compare
 from slowpath.report.findings import in_code_of
 from slowpath.report.html import compare_page, page_of, render
-from slowpath.report.stacks import parse
+from slowpath.report.html.grid import grids
+from slowpath.report.model import Measured
+from slowpath.report.stacks import Stacks, heading, parse
 from tests.report.page.busy import ROUTES, TOOK_MS, busy
 from tests.report.page.test_page_file import HOSTILE, HOSTILE_SQL
 from tests.report.runs import BLOCKING, BLOCKING_CALL, finding
@@ -25,7 +28,17 @@ VIEWS = [
     "The run",
 ]
 PLACES = ["#/endpoint/0", "#/finding/1", "#/finding/2", "#/code/1", "#/cause/blocking-call"]
-STACKS = "process 8;main (/srv/app/main.py:3);burn (/srv/app/work.py:7) 30\n"
+EARLY = "process 8;main (/srv/app/main.py:3);burn (/srv/app/work.py:7) 30\n"
+LATE = "process 8;main (/srv/app/main.py:3);rest (/srv/app/work.py:9) 10\n"
+
+
+def stacks(ledger: Ledger, timed: bool) -> Stacks:
+    """What py-spy sampled: one stack in the first half of the run, another in the second."""
+    _, grid = grids(ledger)
+    start, end = grid.start_ns, grid.end_ns
+    half = (start + end) // 2
+    headings = (heading(start, half), heading(half, end)) if timed else ("", "")
+    return parse(headings[0] + EARLY + headings[1] + LATE)
 
 
 class Watched:
@@ -56,26 +69,35 @@ class Watched:
 def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     made = {}
-    for name, more in (("plain", {}), ("hostile", {"routes": HOSTILE, "sql": HOSTILE_SQL})):
+    kinds = {"plain": {}, "before": {}, "hostile": {"routes": HOSTILE, "sql": HOSTILE_SQL}}
+    for name, more in kinds.items():
         (folder / f"{name}-app").mkdir()
         root = folder / f"{name}-app"
         made[name] = folder / f"{name}.html"
         ledger, report = busy(600, root, **more)
         with_plan(report, root)
-        page = page_of(ledger, report, stacks=parse(STACKS), root=root)
+        sampled = stacks(ledger, timed=name != "before")
+        page = page_of(ledger, report, stacks=sampled, root=root)
         made[name].write_text(render(page))
     return made
 
 
 def with_plan(report: Report, root: Path) -> None:
-    """Add a plan of two cures, one of them measured since, and two places only a scan saw."""
+    """Add a plan of two cures, what runs measured since, and two places only a scan saw."""
     report["simulation"] = {
         "replay_error": 0.04,
         "trusted": True,
         "plan": [
-            {"finding": 1, "p95_ms": 60.0, "rps": 900.0, "measured_p95_ms": 64.0},
+            {
+                "finding": 1,
+                "p95_ms": 60.0,
+                "rps": 900.0,
+                "measured_p95_ms": 64.0,
+                "measured_rps": 800.0,
+            },
             {"finding": 2, "p95_ms": 20.0, "rps": 950.0},
         ],
+        "measured": [measured("run-b", 1, 1), measured("run-c", 2, 0)],
     }
     seen = finding(BLOCKING_CALL, BLOCKING, busy(1, _folder(root))[0], message="requests.get waits")
     places = [replace(seen, path="app/partners.py"), replace(seen, path="gone.py", line=7)]
@@ -83,6 +105,11 @@ def with_plan(report: Report, root: Path) -> None:
     report["in_code"] = [
         in_code_of(replace(one, confidence="likely", entry=entry), root) for one in places
     ]
+
+
+def measured(run: str, finding: int, steps: int) -> Measured:
+    figures = {"p95_ms": 64.0, "rps": 800.0, "predicted_p95_ms": 70.0, "predicted_rps": 700.0}
+    return {"run": run, "findings": [finding], "steps": steps, **figures}
 
 
 def _folder(root: Path) -> Path:
@@ -178,6 +205,18 @@ def test_endpoints_sort_by_any_column(opened):
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("p95")
     page.keyboard.press("Enter")  # the head keeps the focus
     assert [float(text.replace(",", "")) for text in cells_of(page, 5)] == down[::-1]
+
+
+@pytest.mark.parametrize("opened", [{"width": 390}], indirect=True)
+def test_on_a_narrow_screen_all_of_an_endpoint_is_in_sight(opened):
+    page = opened.page
+    opened.go("#/endpoints")
+    for cell in page.locator("#main tbody tr").first.locator("td").all():
+        box = cell.bounding_box()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
+    title = "cell => getComputedStyle(cell, '::before').content"
+    p95 = page.locator("#main tbody td.right").nth(3)
+    assert p95.evaluate(title).replace('"', "").split() == ["p95"]
 
 
 def test_endpoints_filter_by_name_and_by_kind(opened):
@@ -313,12 +352,27 @@ def test_the_flame_graph_searches_zooms_and_turns(opened):
     assert page.locator("#main svg.drawn .dimmed").count() == 0
 
 
-def test_samples_of_all_threads_are_of_the_whole_run_whatever_is_looked_at(opened):
+def test_brushing_narrows_the_samples_of_all_threads(opened):
+    page = opened.page
+    opened.go("#/flame")
+    sampled = page.locator("#main svg.drawn").nth(1)
+    assert sampled.text_content() == "all, 400 msmainburnrest"
+    drag(page, page.locator("#window .strip"), 0.25, 0.5)
+    page.get_by_role("button", name="The whole run").wait_for()
+    # Half of the time of the first stretch, nothing of the second.
+    assert sampled.text_content() == "all, 150 msmainburn"
+    drag(page, page.locator("#window .strip"), 0.5, 1.0)
+    assert sampled.text_content() == "all, 100 msmainrest"
+    assert page.get_by_text("carry no time").count() == 0
+
+
+@pytest.mark.parametrize("opened", [{"file": "before"}], indirect=True)
+def test_samples_of_before_they_had_a_time_are_of_the_whole_run(opened):
     page = opened.page
     opened.go("#/flame")
     both = page.locator("#main svg.drawn")
     stalls, sampled = (one.text_content() for one in both.all())
-    assert sampled == "all, 300 msmainburn"
+    assert sampled == "all, 400 msmainburnrest"
     drag(page, page.locator("#window .strip"), 0.25, 0.5)
     page.get_by_text("These samples carry no time").wait_for()
     assert both.first.text_content() != stalls
@@ -341,12 +395,20 @@ def test_what_was_searched_and_turned_outlives_brushing(opened):
 
 def test_the_plan_shows_what_was_measured_since(opened):
     stairs = opened.page.locator("#main ol.stairs").first
-    assert [text.split(",")[0] for text in stairs.locator(".words").all_inner_texts()][1:] == [
-        "p95 60 ms",
-        "p95 20 ms",
+    words = stairs.locator(".words").all_inner_texts()
+    assert words[1:] == [
+        "p95 60 ms, 900/s, measured 64 ms, 800/s",
+        "p95 20 ms, 950/s",
+        "measured p95 64 ms, 800/s (predicted 70 ms)",
     ]
-    assert stairs.locator(".words").nth(1).inner_text().endswith("measured 64 ms")
     assert stairs.locator(".measured").count() == 1
+    # Only the second was cured for that: no step of the plan.
+    apart = stairs.locator("li").last
+    assert "run-c" in apart.inner_text()
+    assert apart.locator("a").get_attribute("href") == "#/finding/2"
+    opened.go("#/finding/2")
+    facts = opened.page.locator("#main dl.facts").first
+    assert "p95 64 ms; 800 requests/s, in a run with this cured: run-c" in facts.inner_text()
 
 
 def test_what_only_the_scan_saw_is_listed_and_opens(opened):

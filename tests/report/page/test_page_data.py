@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slowpath.ledger import ACTIVITIES
@@ -21,6 +22,7 @@ from slowpath.report.html.palette import kinds
 from slowpath.report.html.waterfall import stacked
 from slowpath.report.kinds import KINDS
 from tests.report.page.busy import POOL, SQL, busy
+from tests.report.runs import MS
 
 
 def rows(flat: list[float], width: int) -> Iterator[tuple[float, ...]]:
@@ -117,11 +119,41 @@ def test_gauges_become_cores_and_bytes(page):
 
 
 def test_stalls_name_the_line_that_was_sampled(page):
-    sampled = {
-        page["places"][int(site)][0] for _, _, site in rows(page["resources"]["stalls"], 3) if site
-    }
+    stalls = list(rows(page["resources"]["stalls"], 4))
+    sampled = {page["places"][int(site)][0] for _, _, site, _ in stalls if site}
     assert sampled == {"app/partners.py"}
-    assert all(time >= 10 for _, time, _ in rows(page["resources"]["stalls"], 3))
+    assert all(time >= 10 and collecting == 0 for _, time, _, collecting in stalls)
+
+
+def test_a_stall_without_a_line_of_the_app_names_the_innermost_frame(run, tmp_path):
+    ledger, report = run
+    samples = ledger.recording.samples.copy()
+    samples["site"] = 0
+    changed = replace(ledger, recording=replace(ledger.recording, samples=samples))
+    page = page_of(changed, report, root=tmp_path)
+    sites = {site for _, _, site, _ in rows(page["resources"]["stalls"], 4) if site}
+    assert [page["places"][int(site)][1:3] for site in sites] == [(4, "Stock._get")]
+
+
+def test_a_stall_says_how_much_of_it_was_garbage_collection_in_its_thread(run, tmp_path):
+    ledger, report = run
+    slices = ledger.recording.slices
+    slices = slices[slices["start"] < grids(ledger)[1].end_ns]
+    longest = slices[np.argmax(slices["end"] - slices["start"])]
+    pauses = np.zeros(2, ledger.recording.spans.dtype)
+    pauses["kind"] = SPAN_KINDS["gc"]
+    pauses["thread"] = longest["thread"], longest["thread"] + 1
+    # The first begins before the stall.
+    pauses["start"] = longest["start"] - 3 * MS, longest["start"]
+    pauses["end"] = longest["start"] + 5 * MS, longest["end"]
+    spans = np.concatenate([ledger.recording.spans, pauses])
+    changed = replace(ledger, recording=replace(ledger.recording, spans=spans))
+    page = page_of(changed, report, root=tmp_path)
+    length, collecting = max(
+        (length, collecting) for _, length, _, collecting in rows(page["resources"]["stalls"], 4)
+    )
+    assert length == (longest["end"] - longest["start"]) / MS
+    assert collecting == 5
 
 
 def test_the_requests_kept_whole_are_the_slowest_the_median_and_a_typical_one(run, page):
@@ -183,6 +215,8 @@ def test_the_flame_graph_is_a_tree_of_callers(page):
     assert all(parent < number for number, (_, parent) in enumerate(names))
 
 
+# How fast this machine draws is not what is tested.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(-50, 150), st.integers(0, 80)), max_size=8))
 def test_the_mean_level_is_the_time_that_intervals_cover(intervals):
     grid = Grid(0, 100, 5)

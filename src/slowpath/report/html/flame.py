@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import heapq
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,11 @@ from slowpath.report.html.names import Names
 from slowpath.report.stacks import NONE, SAMPLED, Stacks
 
 MOST_NODES = 12_000
+#: Times by node and bin; some 12 bytes of the page each.
+MOST_WEIGHTS = 60_000
 MOST_DEPTH = 200
+#: Who sampled.
+PROBE, PY_SPY = "probe", "py-spy"
 ON_LOOP = "Stalls: what held the event loop"
 #: The bin of what carries no time.
 WHOLE_RUN = -1
@@ -113,7 +118,7 @@ def flames_of(ledger: Ledger, grid: Grid, names: Names, stacks: Stacks = NONE) -
         if grid.start_ns <= sample.at_ns < grid.end_ns
     ]
     flames = [flame(ON_LOOP, samples, grid, names)] if samples else []
-    return [*flames, flame_of_all(stacks, names)] if stacks.counts else flames
+    return [*flames, flame_of_all(stacks, grid, names)] if stacks.counts else flames
 
 
 def flame(name: str, samples: list[Weighed], grid: Grid, names: Names) -> Flame:
@@ -122,18 +127,23 @@ def flame(name: str, samples: list[Weighed], grid: Grid, names: Names) -> Flame:
     sums: Counter[tuple[Stack, int]] = Counter()
     for sample, at in zip(samples, bins, strict=True):
         sums[sample.stack[::-1], at] += sample.ns
-    return _flame(name, sums, names.site)
+    return _flame(name, PROBE, sums, names.site)
 
 
-def flame_of_all(stacks: Stacks, names: Names) -> Flame:
-    """Put py-spy's stacks together."""
+def flame_of_all(stacks: Stacks, grid: Grid, names: Names) -> Flame:
+    """Put py-spy's stacks together; a stretch counts to the bins that it lies in, as it does."""
     sums: Counter[tuple[Stack, int]] = Counter()
-    for stack, count in stacks.counts.items():
-        sums[stack, WHOLE_RUN] = count * stacks.ns
-    return _flame(SAMPLED, sums, names.other)
+    for stretch in stacks.stretches:
+        shares = [(WHOLE_RUN, 1.0)] if stretch.window is None else grid.shares(*stretch.window)
+        for stack, count in stretch.counts.items():
+            for at, share in shares:
+                sums[stack, at] += round(count * stacks.ns * share)
+    return _flame(SAMPLED, PY_SPY, sums, names.other)
 
 
-def _flame(name: str, sums: Counter[tuple[Stack, int]], number: Callable[[Any], int]) -> Flame:
+def _flame(
+    name: str, by: str, sums: Counter[tuple[Stack, int]], number: Callable[[Any], int]
+) -> Flame:
     """Write a flame graph of ns by stack (callers first) and bin."""
     total: Counter[Stack] = Counter()
     for (stack, _), ns in sums.items():
@@ -141,11 +151,14 @@ def _flame(name: str, sums: Counter[tuple[Stack, int]], number: Callable[[Any], 
     tree = _Tree()
     # The heaviest stacks first, so that a full tree lacks the lightest.
     leaves = {stack: tree.leaf(stack) for stack, _ in total.most_common()}
-    weights: Counter[tuple[int, int]] = Counter()
+    weights: dict[int, Counter[int]] = defaultdict(Counter)
     for (stack, at), ns in sums.items():
-        weights[leaves[stack], at] += ns
+        weights[leaves[stack]][at] += ns
+    weights.pop(-1, None)
+    _fold(weights, tree)
     return {
         "name": name,
+        "by": by,
         "nodes": [
             value
             for parent, frame in zip(tree.parents, tree.frames, strict=True)
@@ -153,8 +166,24 @@ def _flame(name: str, sums: Counter[tuple[Stack, int]], number: Callable[[Any], 
         ],
         "weights": [
             value
-            for (node, at), ns in weights.items()
-            if node >= 0
-            for value in (node, at, round(ns / 1e6, 3))
+            for node, by_bin in weights.items()
+            for at, ns in by_bin.items()
+            for value in (node, at, round(ns / 1e6, 2))
         ],
     }
+
+
+def _fold(weights: dict[int, Counter[int]], tree: _Tree) -> None:
+    """Count the lightest stacks to their callers, until the page can bear the rest."""
+    left = sum(map(len, weights.values()))
+    lightest = [(by_bin.total(), node) for node, by_bin in weights.items()]
+    heapq.heapify(lightest)
+    while left > MOST_WEIGHTS and lightest:
+        ns, node = heapq.heappop(lightest)
+        parent = tree.parents[node]
+        if parent < 0 or ns != weights[node].total():  # it has grown since, and comes again
+            continue
+        before = len(weights[parent]) + len(weights[node])
+        weights[parent].update(weights.pop(node))
+        left += len(weights[parent]) - before
+        heapq.heappush(lightest, (weights[parent].total(), parent))

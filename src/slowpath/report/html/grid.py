@@ -44,6 +44,18 @@ class Grid:
         after = np.asarray(at_ns, np.float64) - self.start_ns
         return np.clip(after // self.bin_ns, 0, self.bins - 1).astype(np.int64)
 
+    def shares(self, start_ns: int, end_ns: int) -> list[tuple[int, float]]:
+        """Return the bins that an interval lies in, each with its share of the part inside.
+
+        One that lies outside counts to the nearest bin.
+        """
+        edges = np.clip(self.edges + self.start_ns, start_ns, max(start_ns, end_ns))
+        inside = np.diff(edges)
+        if not inside.sum():
+            return [(int(self.index(start_ns)), 1.0)]
+        bins = np.flatnonzero(inside)
+        return list(zip(bins.tolist(), (inside[bins] / inside.sum()).tolist(), strict=True))
+
     def mean_level(self, starts_ns: Any, ends_ns: Any) -> Floats:
         """Return how many of some intervals are open on average in each bin; shape (bins,)."""
         return np.diff(self._open_ns(starts_ns) - self._open_ns(ends_ns)) / self.bin_ns

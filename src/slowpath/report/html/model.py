@@ -87,7 +87,8 @@ class Resources(TypedDict):
 
     `loop_busy` is the share of time that the loops of all workers were held, `lag` how long the
     longest slice held one (ms), `cpu` in cores, `rss` in bytes, `gc` ms a second, `rate`
-    requests a second. `stalls` has rows (start, ms, site), the longest.
+    requests a second. `stalls` has rows (start, ms, site, ms of garbage
+    collection in it), the longest.
     """
 
     rate: Flat
@@ -149,9 +150,11 @@ class Whole(TypedDict):
 
 class Flame(TypedDict):
     """Stacks as a tree: `nodes` has rows (parent or -1, site), a parent before its children;
-    `weights` rows (node, bin or -1 for the whole run, ms)."""
+    `weights` rows (node, bin or -1 for the whole run, ms). `by` says who sampled, "probe" or
+    "py-spy"."""
 
     name: str
+    by: str
     nodes: Flat
     weights: Flat
 

@@ -43,7 +43,7 @@ def resources_of(ledger: Ledger, grid: Grid, names: Names) -> Resources:
         "cpu": _rounded(_gauge(recording, grid, "process.cpu.ns", rate=True) / 1e9, 3),
         "rss": _rounded(_gauge(recording, grid, "process.memory.rss"), 0),
         "gc": _rounded(_level(grid, pauses) * 1e3, 2),
-        "stalls": _stalls(recording, grid, slices, names),
+        "stalls": _stalls(recording, grid, slices, pauses, names),
     }
 
 
@@ -109,8 +109,12 @@ def _gauge(recording: Recording, grid: Grid, name: str, rate: bool = False) -> F
     return total if len(rows) else np.zeros(0)
 
 
-def _stalls(recording: Recording, grid: Grid, slices: Rows, names: Names) -> Flat:
-    """Return the longest stalls of the window, by time."""
+def _stalls(recording: Recording, grid: Grid, slices: Rows, pauses: Rows, names: Names) -> Flat:
+    """Return the longest stalls of the window, by time.
+
+    Args:
+        pauses: the garbage collections.
+    """
     length = slices["end"] - slices["start"]
     inside = (slices["start"] < grid.end_ns) & (slices["end"] > grid.start_ns)
     chosen = np.flatnonzero((length >= STALL_NS) & inside)
@@ -119,20 +123,34 @@ def _stalls(recording: Recording, grid: Grid, slices: Rows, names: Names) -> Fla
     found: Flat = []
     for i in chosen[np.argsort(slices["start"][chosen], kind="stable")].tolist():
         line, start = int(slices["line"][i]), int(slices["start"][i])
+        of_thread = pauses[pauses["thread"] == slices["thread"][i]]
         found += [
             round(max(0, start - grid.start_ns) / 1e6, 2),
             round(int(length[i]) / 1e6, 2),
             names.site(where.get((line, start), 0)),
+            round(_shared_ns(of_thread, start, start + int(length[i])) / 1e6, 2),
         ]
     return found
 
 
+def _shared_ns(rows: Rows, start_ns: int, end_ns: int) -> int:
+    """Return for how much of an interval one of some spans, which do not overlap, was open."""
+    shared = np.minimum(rows["end"], end_ns) - np.maximum(rows["start"], start_ns)
+    return int(shared[shared > 0].sum())
+
+
 def _sampled_sites(recording: Recording) -> dict[tuple[int, int], int]:
-    """Return the line that held each sampled slice longest, as far as samples tell."""
+    """Return the line that held each sampled slice longest, as far as samples tell.
+
+    Where no frame is the app's own, that is the innermost.
+    """
     counts: dict[tuple[int, int], dict[int, int]] = {}
     rows = recording.samples
-    columns: Sequence[Any] = [rows[name].tolist() for name in ("line", "slice_start", "site")]
-    for line, start, site in zip(*columns, strict=True):
+    columns: Sequence[Any] = [
+        rows[name].tolist() for name in ("line", "slice_start", "site", "stack")
+    ]
+    for line, start, known, stack in zip(*columns, strict=True):
+        site = known or next(iter(recording.stacks[stack]), 0)
         if site:
             own = counts.setdefault((line, start), {})
             own[site] = own.get(site, 0) + 1

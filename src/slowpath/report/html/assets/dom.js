@@ -80,7 +80,8 @@ const tip = {
   },
 };
 
-// A table whose columns sort by a click: columns are {title, value(row), cell(row), right}.
+// A table whose columns sort by a click: columns are {title, value(row), cell(row), right}. On a
+// narrow screen its rows are cards.
 function sortable(columns, list, state, redraw) {
   const by = columns[state.column] || columns[0];
   const order = [...list].sort((a, b) => {
@@ -112,10 +113,14 @@ function sortable(columns, list, state, redraw) {
     'div.table',
     {},
     el(
-      'table',
+      'table.cards',
       {},
       el('thead', {}, el('tr', {}, heads)),
-      el('tbody', {}, order.map((row) => el('tr', {}, columns.map((column) => column.cell(row))))),
+      el('tbody', {}, order.map((row) => el('tr', {}, columns.map((column) => {
+        const cell = column.cell(row);
+        cell.dataset.title = column.title;
+        return cell;
+      })))),
     ),
   );
 }

@@ -81,7 +81,7 @@ function drawWindow() {
   const drawing = svg('svg', {class: 'strip', viewBox: `0 0 ${points} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': 'Request rate over the run; drag over a part to narrow the page to it'});
   const line = resources.rate.map((rate, i) => `${i} ${height - (rate / most) * (height - 6)} H${i + 1}`);
   drawing.append(svg('path', {class: 'area', d: `M0 ${height} L${line.join(' L')} V${height} Z`}));
-  for (const [at] of rows(resources.stalls, 3)) {
+  for (const [at] of rows(resources.stalls, 4)) {
     const x = (at / grid.length_ms) * points;
     drawing.append(svg('line', {class: 'stall', x1: x, x2: x, y1: 0, y2: 5, 'vector-effect': 'non-scaling-stroke'}));
   }

@@ -31,7 +31,12 @@ class Waterfall {
       this.bar(activity, start, length, this.y, STRIP, site, text);
     }
     this.y += STRIP + 4;
+    // Arrows cross the words of others from below; their heads are above all.
+    this.arrows = svg('g', {});
+    this.heads = svg('g', {});
+    this.root.append(this.arrows);
     this.request.holders.forEach((holder) => this.holder(holder, strip + STRIP));
+    this.root.append(this.heads);
     this.request.lanes.forEach((lane) => this.lane(lane));
     this.root.setAttribute('height', this.y + 4);
     this.root.setAttribute('viewBox', `0 0 ${this.width} ${this.y + 4}`);
@@ -108,10 +113,8 @@ class Waterfall {
   }
 
   arrow(x, from, to) {
-    this.root.append(
-      svg('path', {class: 'arrow', d: `M${x} ${from} V${to - 5}`}),
-      svg('path', {class: 'head', d: `M${x - 3} ${to - 6} h6 l-3 6 z`}),
-    );
+    this.arrows.append(svg('path', {class: 'arrow', d: `M${x} ${from} V${to - 5}`}));
+    this.heads.append(svg('path', {class: 'head', d: `M${x - 3} ${to - 6} h6 l-3 6 z`}));
   }
 
   lane(lane) {

@@ -3,7 +3,7 @@
 const codeState = {column: 0, down: false, filter: ''};
 
 function codeView() {
-  const body = el('div.stacked', {});
+  const body = el('div', {});
   const told = el('span.soft', {role: 'status'});
   const input = el('input', {
     type: 'search', value: codeState.filter, placeholder: 'Filter by cause, file, function or words', 'aria-label': 'Filter places', 'data-key': 'filter-code',

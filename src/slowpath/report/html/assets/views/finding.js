@@ -73,6 +73,8 @@ function facts(finding) {
       gain.rps !== undefined ? `; ${number(gain.rps)} requests/s instead of ${number(DATA.report.load.rps)}` : '',
     ].join('')]);
   }
+  const since = ((DATA.report.simulation || {}).measured || []).find(({findings}) => findings.length === 1 && findings[0] === finding.number && DATA.report.findings.includes(finding));
+  if (since) list.push(['measured', el('b.good', {}, `p95 ${ms(since.p95_ms)} ms; ${number(since.rps)} requests/s, in a run with this cured: `, el('code', {}, since.run))]);
   list.push(['seen by', finding.seen_by.join(' and ')]);
   if (finding.confidence) list.push(['confidence', finding.confidence]);
   if (finding.culprit) list.push(['culprit', el('code', {}, finding.culprit)]);

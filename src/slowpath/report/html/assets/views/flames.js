@@ -13,11 +13,12 @@ function flamesView() {
   ];
 }
 
-// What samples without a time stand for.
+// What py-spy's samples stand for, and how exact their times are.
 function reach(flame) {
-  const [bin] = flame.weights.slice(1, 2);
-  if (bin >= 0) return null;
-  const {samples, rate} = DATA.report.run.py_spy || {};
+  if (flame.by !== 'py-spy') return null;
+  const {samples, rate, stretch_s: stretch} = DATA.report.run.py_spy || {};
+  const timed = !(flame.weights[1] < 0);
   const many = samples ? `${counted(samples, 'sample')} by py-spy, ${rate} a second; threads that it took for idle are left out.` : 'Sampled by py-spy.';
-  return [el('p.soft', {}, many), chosen ? el('p.warn', {}, 'These samples carry no time: they are of the whole run, not of the part looked at.') : null];
+  const exact = timed && stretch ? ` When is known to ${number(stretch)} s: a stretch of that length counts evenly to the parts of the run that it lies in.` : '';
+  return [el('p.soft', {}, many, exact), chosen && !timed ? el('p.warn', {}, 'These samples carry no time: they are of the whole run, not of the part looked at.') : null];
 }

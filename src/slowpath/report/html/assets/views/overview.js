@@ -46,8 +46,10 @@ function plan(report) {
     .filter((finding) => finding.predicted && finding.predicted.p95_ms !== undefined)
     .map((finding) => ({...finding.predicted, finding}));
   const steps = planned.length ? planned : alone;
-  if (!steps.length || !report.load.p95_ms) return null;
-  const {replay_error: error = null, trusted = true, missing = [], sentence = ''} = report.simulation || {};
+  const {replay_error: error = null, trusted = true, missing = [], sentence = '', measured = []} = report.simulation || {};
+  // What was measured of cures that are no step of the plan has a bar of its own.
+  const apart = measured.filter((row) => !row.steps);
+  if (!(steps.length || apart.length) || !report.load.p95_ms) return null;
   const bounded = steps.some((step) => step.low !== undefined);
   return [
     el('h2', {}, 'The cure plan'),
@@ -55,18 +57,32 @@ function plan(report) {
     el('p.soft', {},
       planned.length ? 'Predicted p95 after each step, the steps above it taken.' : 'Predicted p95 when this alone is cured.',
       bounded ? ' The thin line is the interval of the prediction.' : '',
-      steps.some((step) => step.measured_p95_ms) ? ' The green mark is what a run with these cures measured.' : '',
+      steps.some((step) => step.measured_p95_ms) ? ' The green mark is what a run with exactly these cures measured.' : '',
       error === null ? '' : ` The simulator replays this run as it was, ${percent(Math.abs(error))} off.`),
     trusted ? null : el('p.warn', {}, 'That is too far off to trust these predictions.', missing.length ? ` The simulator leaves out: ${missing.join(', ')}.` : ''),
     staircase(
       {what: 'as measured', p95_ms: report.load.p95_ms, rps: report.load.rps},
-      steps.map((step) => ({...step, what: findingLink(step.finding)})),
+      [
+        ...steps.map((step) => ({...step, what: findingLink(step.finding)})),
+        ...apart.map((row) => ({...row, what: curesOf(row, numbers), is: 'after', said: 'measured ', guessed: row.predicted_p95_ms})),
+      ],
     ),
   ];
 }
 
+// The cures that a run was made after, and the run.
+function curesOf(row, numbers) {
+  const cured = row.findings.map((number) => numbers.get(number)).filter(Boolean);
+  return [
+    el('div', {}, cured.length > 1 ? 'Measured with these cured, and no others' : 'Measured with this cured, and nothing else'),
+    cured.map((finding) => el('div', {}, findingLink(finding))),
+    el('div.soft', {}, 'run ', el('code', {}, row.run)),
+  ];
+}
+
 // Bars of p95 that lead down, the first of them what was measured before; steps are {what, p95_ms,
-// rps, low, high, measured_p95_ms}, of which only the first two must be known.
+// rps, low, high, measured_p95_ms, measured_rps, guessed}, of which only the first two must be known;
+// `guessed` is what was predicted of a step that was measured.
 function staircase(first, steps) {
   const highs = steps.flatMap((step) => [step.p95_ms, step.high, step.measured_p95_ms]);
   const most = Math.max(first.p95_ms, ...highs.filter(Number.isFinite), 1e-9);
@@ -88,10 +104,12 @@ function staircase(first, steps) {
       el(
         'div.words',
         {},
+        step.said || '',
         `p95 ${ms(step.p95_ms)} ms`,
         bounded ? ` (${ms(step.low)} to ${ms(step.high)})` : '',
         Number.isFinite(step.rps) ? `, ${number(step.rps)}/s` : '',
-        measured ? el('b.good', {}, `, measured ${ms(step.measured_p95_ms)} ms`) : '',
+        measured ? el('b.good', {}, `, measured ${ms(step.measured_p95_ms)} ms`, Number.isFinite(step.measured_rps) ? `, ${number(step.measured_rps)}/s` : '') : '',
+        step.guessed === undefined ? '' : step.guessed === null ? ' (not predicted together)' : ` (predicted ${ms(step.guessed)} ms)`,
       ),
     );
   };

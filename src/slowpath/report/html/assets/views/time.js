@@ -7,7 +7,7 @@ function timeView() {
     choose(from * 1000, to * 1000);
     show();
   };
-  const stalls = [...rows(resources.stalls, 3)];
+  const stalls = [...rows(resources.stalls, 4)];
   const many = (title, series, more) =>
     series.some((one) => one.values.length && one.values.some((value) => value > 0))
       ? chart({title, x, xLabel: 's', series: series.filter((one) => one.values.length), onBrush: brush, summary: series.map((one) => `${one.label}: ${summary(one.values)}`).join('; '), ...more})
@@ -45,8 +45,8 @@ function stallTable(stalls) {
   return [
     el('h2', {}, 'The longest stalls'),
     el('div.table', {}, el('table', {},
-      el('thead', {}, el('tr', {}, [el('th.right', {scope: 'col'}, 'at'), el('th.right', {scope: 'col'}, 'ms'), el('th', {scope: 'col'}, 'the line that held the loop, as far as samples tell')])),
-      el('tbody', {}, list.slice(0, 20).map(([at, length, site]) => el('tr', {}, el('td.right', {}, seconds(at)), el('td.right', {}, ms(length)), el('td.name', {}, lineOf(site))))))),
+      el('thead', {}, el('tr', {}, [el('th.right', {scope: 'col'}, 'at'), el('th.right', {scope: 'col'}, 'ms'), el('th.right', {scope: 'col'}, 'of it gc, ms'), el('th', {scope: 'col'}, 'the line that held the loop, as far as samples tell')])),
+      el('tbody', {}, list.slice(0, 20).map(([at, length, site, collecting]) => el('tr', {}, el('td.right', {}, seconds(at)), el('td.right', {}, ms(length)), el('td.right', {}, collecting ? ms(collecting) : '–'), el('td.name', {}, lineOf(site))))))),
     list.length > 20 ? el('p.soft', {}, `${list.length - 20} more.`) : null,
   ];
 }
