@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -141,6 +140,8 @@ def _analyse(
     Args:
         keep: gather what the next scan wants to know.
     """
+    for module in program.by_path.values():
+        module.unfold()  # once for all processes
     size = _processes(sum(each.lines for each in program.files))
     shares = divide(program.files, size)
 
@@ -175,10 +176,12 @@ def _analyse(
         for part in parts:
             for path, packed in part[1].items():
                 pages.setdefault(path, Page()).add(Page(packed))
-            kept.edges.update((path, marshal.dumps(each)) for path, each in part[3].items())
-        kept.pages = {path: marshal.dumps(page.packed()) for path, page in pages.items()}
-        kept.indexes = marshal.dumps(merge_indexes(part[2] for part in parts))
-        kept.origins = marshal.dumps(parts[0][4])
+            for path, edges in part[3].items():
+                kept.edges.put(path, edges)
+        for path, page in pages.items():
+            kept.pages.put(path, page.packed())
+        kept.indexes = merge_indexes(part[2] for part in parts)
+        kept.origins = parts[0][4]
     return kept
 
 

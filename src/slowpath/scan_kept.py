@@ -13,14 +13,45 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from slowpath.causes.base import Cause
-from slowpath.program.build import Item, Record, Tree
+from slowpath.program.build import Item, Tree
+from slowpath.program.shelf import Piece, Shelf
 from slowpath.program.shift import LineMap, line_map
-from slowpath.program.store import digest, load_marshalled, root_name, save_marshalled
+from slowpath.program.store import Record, digest, root_name
 from slowpath.scan_moved import Packed, Shift, Unmapped
 
-_NOTHING = marshal.dumps(None)
+
+class Pieces:
+    """Something of each file, by path; few of them are looked at.
+
+    Args:
+        letter: tells them from others on the same shelf.
+        shelf: where those of the scan before are.
+    """
+
+    def __init__(self, letter: str, shelf: Shelf | None = None) -> None:
+        self._letter = letter
+        self._shelf = shelf
+        self.anew: dict[str, bytes] = {}
+
+    def get(self, path: str) -> Any:
+        """That of one file; None if there is nothing."""
+        key = self._letter + path
+        piece: Piece | None = self.anew.get(key)
+        if piece is None and self._shelf is not None:
+            piece = self._shelf.get(key)
+        return marshal.loads(piece) if piece is not None else None
+
+    def put(self, path: str, what: Any) -> None:
+        """Keep that of one file in place of what was."""
+        self.anew[self._letter + path] = marshal.dumps(what)
+
+    def paths(self) -> list[str]:
+        """Of files that have any."""
+        keys = {*(self._shelf.keys() if self._shelf is not None else ()), *self.anew}
+        return [key[1:] for key in keys if key[0] == self._letter]
 
 
 @dataclass
@@ -31,17 +62,16 @@ class Kept:
         digests: of the files' sources, by path.
         shown: packed findings, as they were shown.
         found: packed findings of each file by slug, by path; not settled yet.
-        indexes, origins: see `scan_memory`; marshalled.
-        pages, edges: of each file, by path; marshalled, since few are looked at.
+        indexes, origins, pages, edges: see `scan_memory`; the last two of each file.
     """
 
     digests: dict[str, str]
     shown: list[Packed]
     found: dict[str, dict[str, list[Packed]]]
-    indexes: bytes = _NOTHING
-    origins: bytes = _NOTHING
-    pages: dict[str, bytes] = field(default_factory=dict)
-    edges: dict[str, bytes] = field(default_factory=dict)
+    indexes: dict[str, Any] = field(default_factory=dict)
+    origins: Any = None
+    pages: Pieces = field(default_factory=lambda: Pieces("p"))
+    edges: Pieces = field(default_factory=lambda: Pieces("e"))
 
 
 @dataclass
@@ -69,28 +99,29 @@ class Keeper:
     def __init__(self, folder: Path, root: Path, causes: Mapping[str, Cause]) -> None:
         chosen = digest(" ".join(causes).encode())[:8]
         self._path = folder / f"found-{root_name(root)}-{chosen}.bin"
-        self._engine = _engine(causes.values())
+        self._shelf = Shelf(self._path, _engine(causes.values()))
 
     def load(self) -> Kept | None:
         """What the scan before kept, if slowpath itself is what it was."""
-        saved = load_marshalled(self._path)
-        if not isinstance(saved, tuple) or len(saved) != 8 or saved[0] != self._engine:
+        if self._shelf.head is None:
             return None
-        return Kept(*saved[1:])
+        pages, edges = Pieces("p", self._shelf), Pieces("e", self._shelf)
+        digests, shown, found, indexes, origins = self._shelf.head
+        return Kept(digests, shown, found, indexes, origins, pages, edges)
 
     def save(self, kept: Kept) -> None:
-        save_marshalled(
-            self._path,
-            (
-                self._engine, kept.digests, kept.shown, kept.found, kept.indexes, kept.origins,
-                kept.pages, kept.edges,
-            ),
-        )  # fmt: skip
+        """Keep it for the next scan."""
+        head = kept.digests, kept.shown, kept.found, kept.indexes, kept.origins
+        keys = {
+            *(f"p{path}" for path in kept.pages.paths()),
+            *(f"e{path}" for path in kept.edges.paths()),
+        }
+        self._shelf.save(head, keys, {**kept.pages.anew, **kept.edges.anew})
 
 
 def digests(tree: Tree) -> dict[str, str]:
     """Digests of the files' sources, by path."""
-    return {item.file.path: item.digest for item in tree.items}
+    return {item.file.path: item.record.digest for item in tree.items}
 
 
 def edits(tree: Tree, kept: Kept) -> Edits | None:
@@ -101,17 +132,16 @@ def edits(tree: Tree, kept: Kept) -> Edits | None:
     found = Edits()
     for item in tree.items:
         path = item.file.path
-        if kept.digests[path] == item.digest:
+        if kept.digests[path] == item.record.digest:
             continue
         before = tree.store.before(path) if tree.store is not None else None
         if before is None or before.digest != kept.digests[path]:
             return None
-        old = Record._make(marshal.loads(before.data))
-        if old.failure or item.record.failure:
+        if before.failure or item.record.failure:
             return None
-        lines = line_map(old.summary, item.record.summary)
+        lines = line_map(marshal.loads(before.data)[0], marshal.loads(item.record.data)[0])
         if lines is None:
-            found.changed.append((item, old))
+            found.changed.append((item, before))
         else:
             found.moved[item.file.shown] = lines
     return found

@@ -6,7 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slowpath.program.answers import Question, answer, question
+from slowpath.program.answers import (
+    Question,
+    answer,
+    is_conclusion,
+    pack_conclusion,
+    question,
+)
 from slowpath.program.graph import Graph
 from slowpath.program.model import Module
 from slowpath.program.packing import Packed, Packing
@@ -18,27 +24,32 @@ class Page:
 
     Attributes:
         answers: what other files asked about it.
+        conclusions: of these answers conclusions, to be taken over as they are.
         looked_into: functions that others looked into, with the paths of these.
         relied_on: functions that answers of other files were made of.
         leaned_on: paths of files that took over its conclusions.
     """
 
-    __slots__ = ("answers", "leaned_on", "looked_into", "relied_on")
+    __slots__ = ("answers", "conclusions", "leaned_on", "looked_into", "relied_on")
 
     def __init__(self, packed: Packed = None) -> None:
-        answers, looked_into, relied_on, leaned_on = packed or ({}, {}, (), ())
+        answers, conclusions, looked_into, relied_on, leaned_on = packed or ({}, {}, {}, (), ())
         self.answers: dict[Question, str | None] = answers
+        self.conclusions: dict[Question, Packed] = conclusions
         self.looked_into: dict[str, set[str]] = looked_into
         self.relied_on: set[str] = set(relied_on)
         self.leaned_on: set[str] = set(leaned_on)
 
     def packed(self) -> Packed:
         """All of it as plain tuples and the like."""
-        return self.answers, self.looked_into, self.relied_on, self.leaned_on
+        return (
+            self.answers, self.conclusions, self.looked_into, self.relied_on, self.leaned_on
+        )  # fmt: skip
 
     def add(self, other: Page) -> None:
         """Add what another process, or a later scan, noted of the file."""
         self.answers.update(other.answers)
+        self.conclusions.update(other.conclusions)
         for qual, paths in other.looked_into.items():
             self.looked_into.setdefault(qual, set()).update(paths)
         self.relied_on |= other.relied_on
@@ -56,8 +67,14 @@ def notes(graph: Graph) -> dict[str, Page]:
         for part, what in asked:
             said = question(part, what)
             text = answer(graph, part.module, said)
-            if text is not None:
-                pages[part.module.path].answers[said] = text
+            if text is None:
+                continue
+            page = pages[part.module.path]
+            page.answers[said] = text
+            if is_conclusion(said):
+                packed = pack_conclusion(part, what)
+                if packed is not None:
+                    page.conclusions[said] = packed
     for function, readers in looked_into.items():
         page = pages[function.module.path]
         page.looked_into[function.qual] = {each.path for each in readers}

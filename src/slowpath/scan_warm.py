@@ -14,18 +14,17 @@ All other findings stand, moved to where their lines are now.
 
 from __future__ import annotations
 
-import marshal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from slowpath.causes.base import Cause
-from slowpath.program.answers import answer
+from slowpath.program.answers import answer, question, unpack_conclusion
 from slowpath.program.build import Tree, module_of
 from slowpath.program.changes import Changes, changes, unmistakable
 from slowpath.program.graph import Graph
-from slowpath.program.model import Module
-from slowpath.program.packing import Packed, Packing
+from slowpath.program.model import Function, Module
+from slowpath.program.packing import Packed, PackedOrigins, Packing
 from slowpath.program.reader import READER
 from slowpath.program.resolve import Gone, Program
 from slowpath.scan_kept import Edits, Kept, digests
@@ -77,7 +76,7 @@ class _Again:
         self._edges: dict[str, dict[str, Packed]] = {}
         self._moved = dict(edits.moved)
         self._reached_or_not: set[str] = set()
-        self._indexes: dict[str, Packed] = marshal.loads(kept.indexes)
+        self._indexes: dict[str, Packed] = kept.indexes
         for item, record in edits.changed:
             new = program.by_path[item.file.shown]
             self._edited[new.path] = module_of(item._replace(record=record), new.path), new
@@ -113,22 +112,20 @@ class _Again:
         for path, (_, new) in self._edited.items():
             self._hear_again(self._page(path), new)
         self._ask(touched)
-        self._keep(tree)
+        self._keep(tree, touched)
 
     # -- what is kept ------------------------------------------------------------------------
 
     def _page(self, path: str) -> Page:
         found = self._pages.get(path)
         if found is None:
-            data = self._kept.pages.get(path)
-            found = self._pages[path] = Page(marshal.loads(data) if data is not None else None)
+            found = self._pages[path] = Page(self._kept.pages.get(path))
         return found
 
     def _edges_of(self, path: str) -> dict[str, Packed]:
         found = self._edges.get(path)
         if found is None:
-            data = self._kept.edges.get(path)
-            found = self._edges[path] = marshal.loads(data) if data is not None else {}
+            found = self._edges[path] = self._kept.edges.get(path) or {}
         return found
 
     def _given(self, key: str) -> Packed:
@@ -138,8 +135,8 @@ class _Again:
     # -- what differs ------------------------------------------------------------------------
 
     def _hear_again(self, page: Page, module: Module) -> None:
-        for question, said in page.answers.items():
-            if answer(self._graph, module, question) != said:
+        for asked, said in page.answers.items():
+            if answer(self._graph, module, asked) != said:
                 raise TooMuch
 
     def _new_calls(self, path: str, old: Module, new: Module, found: Changes) -> set[str]:
@@ -218,7 +215,7 @@ class _Again:
         """Keys of functions that the loop, or a thread, comes to by another way."""
         found: set[str] = set()
         packed = pack_origins(self._graph, self._packing)
-        for before, now in zip(marshal.loads(self._kept.origins), packed, strict=True):
+        for before, now in zip(self._kept.origins, packed, strict=True):
             if bool(before) != bool(now):
                 raise TooMuch  # whether there is a loop at all matters everywhere
             other: set[str] = {key for key in before if key not in now}
@@ -229,25 +226,19 @@ class _Again:
             found |= other
             changed = {_path(key) for key in other if (key in before) != (key in now)}
             self._reached_or_not |= changed - self._edited.keys()
-        self._kept.origins = marshal.dumps(packed)
+        self._kept.origins = packed
         return found
 
     def _same_ways(self) -> None:
-        find = self._program.function_of
+        origins, threads = self._kept.origins
         self._graph.come_by(
-            *[
-                {
-                    find(key): origin if isinstance(origin, str) else (find(origin[0]), origin[1])
-                    for key, origin in origins.items()
-                }
-                for origins in marshal.loads(self._kept.origins)
-            ]
+            PackedOrigins(origins, self._program), PackedOrigins(threads, self._program)
         )
 
     def _callers(self, keys: Iterable[str]) -> set[str]:
         """Who comes to one of these functions, over any number of calls."""
         callers: dict[str, set[str]] = defaultdict(set)
-        for path in self._kept.edges:
+        for path in self._kept.edges.paths():
             for qual, (rows, *_) in self._edges_of(path).items():
                 for row in rows:
                     if row[1]:
@@ -289,23 +280,34 @@ class _Again:
                     touched.add(path)
         if len(touched) > self._limit:
             raise TooMuch
+        for path in touched:
+            self._page(path).conclusions.clear()
+        self._graph.recall = self._recall
         files = [each for each in self._program.files if each.path in touched]
         for module, found_there in ask(self._graph, self._causes, files):
             kept[module.path] = {
                 slug: [pack(each) for each in said] for slug, said in found_there.items()
             }
 
-    def _keep(self, tree: Tree) -> None:
+    def _recall(self, function: Function, asked: Any) -> None:
+        """A conclusion stands, as findings do, if nothing that it leans on is touched."""
+        if asked not in function.memo:
+            packed = self._page(function.path).conclusions.get(question(function, asked))
+            if packed is not None:
+                function.memo[asked] = unpack_conclusion(self._program, packed)
+
+    def _keep(self, tree: Tree, touched: set[str]) -> None:
         kept, graph = self._kept, self._graph
-        for path, page in notes(graph).items():
-            merged = self._page(path)
-            merged.add(page)
-            kept.pages[path] = marshal.dumps(merged.packed())
+        noted = notes(graph)
+        for path, page in noted.items():
+            self._page(path).add(page)
+        for path in noted.keys() | touched:
+            kept.pages.put(path, self._page(path).packed())
         modules = {each.module for each in graph.resolved()}
         for path, fresh in pack_edges(graph, self._packing, modules).items():
             known = {} if path in self._edited else self._edges_of(path)
-            kept.edges[path] = marshal.dumps({**known, **fresh})
-        kept.indexes = marshal.dumps(merge_indexes([self._indexes, pack_indexes(graph)]))
+            kept.edges.put(path, {**known, **fresh})
+        kept.indexes = merge_indexes([self._indexes, pack_indexes(graph)])
         kept.digests = digests(tree)
 
 

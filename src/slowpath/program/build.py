@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from slowpath.program.libraries import Row, libraries
 from slowpath.program.model import Module
 from slowpath.program.resolve import Program
 from slowpath.program.source import SourceFile, find
-from slowpath.program.store import Kept, Store, digest
+from slowpath.program.store import Record, Store, digest
 
 _RECURSION = 6000
 _PARALLEL_FROM = 2_000_000  # bytes; below it a second process costs more than it saves
@@ -36,32 +37,15 @@ _WORDS = bytes(
 _IGNORE = re.compile(r"#\s*slowpath:\s*ignore(?:\[([\w\-, ]*)\])?")
 
 Progress = Callable[[float, float], None]
-
-
-class Record(NamedTuple):
-    """What is kept of a file.
-
-    Attributes:
-        failure: why there is no summary, or "".
-        lines: lines of source, blank ones and comments included.
-        ignores: slugs of `# slowpath: ignore[...]` comments by line; none of them means all.
-        summary: what `extract` made of it, marshalled.
-        words: every word of the source once, to tell quickly what it does not speak of.
-    """
-
-    failure: str
-    lines: int
-    ignores: dict[int, tuple[str, ...]]
-    summary: bytes
-    words: bytes
+#: Why a file could not be read, lines, ignores and data of its record.
+_Reduced = tuple[str, int, dict[int, tuple[str, ...]], bytes]
 
 
 class Item(NamedTuple):
-    """One file as read: its record, a digest of its source, and whether it was parsed anew."""
+    """One file as read: its record, and whether it was parsed anew."""
 
     file: SourceFile
     record: Record
-    digest: str
     anew: bool
 
 
@@ -124,13 +108,10 @@ def build(tree: Tree, cache: Path | None = None, environment: Path | None = None
 
 
 def module_of(item: Item, shown: str) -> Module:
-    """The module of a file that could be read."""
-    record = item.record
-    summary = marshal.loads(record.summary)
-    file = item.file
-    return Module(
-        file.module, shown, file.is_package, record.lines, summary, record.ignores, record.words
-    )
+    """The module of a file that could be read; it is unpacked when it is looked into."""
+    file, record = item.file, item.record
+    unpack = partial(marshal.loads, record.data)
+    return Module(file.module, shown, file.is_package, record.lines, unpack, record.ignores)
 
 
 @contextmanager
@@ -158,7 +139,7 @@ def _read_package(place: Path) -> Iterator[Row]:
     for item in read_tree(place).items:
         if not item.record.failure:
             file, record = item.file, item.record
-            yield file.path, file.module, file.is_package, record.lines, record.summary
+            yield file.path, file.module, file.is_package, record.lines, bytes(record.data)
 
 
 def _items(
@@ -170,13 +151,13 @@ def _items(
         try:
             status = os.stat(file.path)
         except OSError as exc:
-            yield _item(file, _unread(exc.strerror or "cannot be read", 0), False)
+            yield Item(file, _unread(exc.strerror or "cannot be read", 0), False)
             continue
         total += status.st_size
         kept = store.get(file, status) if store is not None else None
         if kept is not None:
             done += status.st_size
-            yield _item(file, kept, False)
+            yield Item(file, kept, False)
         else:
             todo.append((file, status.st_size))
     chunks = list(_chunks(todo))
@@ -186,13 +167,9 @@ def _items(
             if store is not None:
                 store.put(file, kept)
             done += kept.size
-            yield _item(file, kept, True)
+            yield Item(file, kept, True)
         if progress is not None:
             progress(done, total)
-
-
-def _item(file: SourceFile, kept: Kept, anew: bool) -> Item:
-    return Item(file, Record._make(marshal.loads(kept.data)), kept.digest, anew)
 
 
 def _chunks(todo: list[tuple[SourceFile, int]]) -> Iterator[list[SourceFile]]:
@@ -210,7 +187,7 @@ def _chunks(todo: list[tuple[SourceFile, int]]) -> Iterator[list[SourceFile]]:
 
 def _run(
     chunks: list[list[SourceFile]], size: int
-) -> Iterator[tuple[list[SourceFile], list[Kept]]]:
+) -> Iterator[tuple[list[SourceFile], list[Record]]]:
     workers = min(os.cpu_count() or 1, 8, len(chunks))
     if size < _PARALLEL_FROM or workers < 2:
         for chunk in chunks:
@@ -221,7 +198,7 @@ def _run(
         yield from zip(chunks, pool.imap(_read_chunk, chunks), strict=True)
 
 
-def _read_chunk(chunk: list[SourceFile]) -> list[Kept]:
+def _read_chunk(chunk: list[SourceFile]) -> list[Record]:
     gc.disable()
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION))
@@ -233,7 +210,7 @@ def _read_chunk(chunk: list[SourceFile]) -> list[Kept]:
         sys.setrecursionlimit(limit)
 
 
-def read_file(file: SourceFile) -> Kept:
+def read_file(file: SourceFile) -> Record:
     """Reduce one file; a file that cannot be read gives a record with the reason."""
     try:
         with open(file.path, "rb") as stream:
@@ -243,26 +220,22 @@ def read_file(file: SourceFile) -> Kept:
             source = stream.read()
     except OSError as exc:
         return _unread(exc.strerror or "cannot be read", 0)
-    return Kept(status.st_mtime_ns, len(source), digest(source), _packed(_reduce(source, file)))
+    return Record(status.st_mtime_ns, len(source), digest(source), *_reduce(source, file))
 
 
-def _packed(record: Record) -> bytes:
-    # `marshal` takes nothing but plain tuples.
-    return marshal.dumps(record[:])
+def _unread(reason: str, size: int) -> Record:
+    return Record(0, size, digest(reason.encode()), *_failed(reason))
 
 
-def _failed(reason: str) -> Record:
-    return Record(reason, 0, {}, b"", b"")
+def _failed(reason: str) -> _Reduced:
+    return reason, 0, {}, b""
 
 
-def _unread(reason: str, size: int) -> Kept:
-    data = _packed(_failed(reason))
-    return Kept(0, size, digest(data), data)
-
-
-def _reduce(source: bytes, file: SourceFile) -> Record:
+def _reduce(source: bytes, file: SourceFile) -> _Reduced:
     try:
-        summary = marshal.dumps(extract.extract(source, file.module, file.is_package))
+        summary = extract.extract(source, file.module, file.is_package)
+        words = b" ".join(dict.fromkeys(source.translate(_WORDS).split()))
+        data = marshal.dumps((summary, words))
     except SyntaxError as exc:
         where = f" (line {exc.lineno})" if exc.lineno else ""
         return _failed(f"not Python 3: {exc.msg}{where}")
@@ -271,8 +244,7 @@ def _reduce(source: bytes, file: SourceFile) -> Record:
     except (RecursionError, MemoryError):
         return _failed("nested too deeply to be read")
     lines = source.count(b"\n") + (not source.endswith(b"\n") and bool(source))
-    words = b" ".join(dict.fromkeys(source.translate(_WORDS).split()))
-    return Record("", lines, ignore_comments(source), summary, words)
+    return "", lines, ignore_comments(source), data
 
 
 def ignore_comments(source: bytes) -> dict[int, tuple[str, ...]]:
