@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from slowpath.causes.base import Cause
-from slowpath.program.build import Item, Tree
+from slowpath.program.build import Item, Tree, empty
 from slowpath.program.shelf import Piece, Shelf
 from slowpath.program.shift import LineMap, line_map
 from slowpath.program.store import Record, digest, root_name
+from slowpath.scan_memory import compact, unfold
 from slowpath.scan_moved import Packed, Shift, Unmapped
 
 
@@ -50,8 +51,12 @@ class Pieces:
 
     def paths(self) -> list[str]:
         """Of files that have any."""
-        keys = {*(self._shelf.keys() if self._shelf is not None else ()), *self.anew}
-        return [key[1:] for key in keys if key[0] == self._letter]
+        return [key[1:] for key in self.keys()]
+
+    def keys(self) -> set[str]:
+        """By which the shelf knows them."""
+        known = self._shelf.keys() if self._shelf is not None else ()
+        return {key for key in (*known, *self.anew) if key[0] == self._letter}
 
 
 @dataclass
@@ -59,19 +64,19 @@ class Kept:
     """All that a scan keeps for the next one.
 
     Attributes:
-        digests: of the files' sources, by path.
-        shown: packed findings, as they were shown.
+        digests: see `digests`.
         found: packed findings of each file by slug, by path; not settled yet.
         indexes, origins, pages, edges: see `scan_memory`; the last two of each file.
+        shown: packed findings, as they were shown; not of any file.
     """
 
     digests: dict[str, str]
-    shown: list[Packed]
     found: dict[str, dict[str, list[Packed]]]
     indexes: dict[str, Any] = field(default_factory=dict)
     origins: Any = None
     pages: Pieces = field(default_factory=lambda: Pieces("p"))
     edges: Pieces = field(default_factory=lambda: Pieces("e"))
+    shown: Pieces = field(default_factory=lambda: Pieces("s"))
 
 
 @dataclass
@@ -81,10 +86,12 @@ class Edits:
     Attributes:
         moved: by path, where lines are now, if nothing but lines changed.
         changed: (item, record before) of the others.
+        added: paths of those of the others that are new.
     """
 
     moved: dict[str, LineMap] = field(default_factory=dict)
     changed: list[tuple[Item, Record]] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
 
 
 class Keeper:
@@ -105,42 +112,49 @@ class Keeper:
         """What the scan before kept, if slowpath itself is what it was."""
         if self._shelf.head is None:
             return None
-        pages, edges = Pieces("p", self._shelf), Pieces("e", self._shelf)
-        digests, shown, found, indexes, origins = self._shelf.head
-        return Kept(digests, shown, found, indexes, origins, pages, edges)
+        digests, found, indexes, origins = self._shelf.head
+        pieces = [Pieces(letter, self._shelf) for letter in "pes"]
+        return Kept(digests, found, unfold(indexes), origins, *pieces)
 
     def save(self, kept: Kept) -> None:
         """Keep it for the next scan."""
-        head = kept.digests, kept.shown, kept.found, kept.indexes, kept.origins
-        keys = {
-            *(f"p{path}" for path in kept.pages.paths()),
-            *(f"e{path}" for path in kept.edges.paths()),
-        }
-        self._shelf.save(head, keys, {**kept.pages.anew, **kept.edges.anew})
+        head = kept.digests, kept.found, compact(kept.indexes), kept.origins
+        keys: set[str] = set()
+        anew: dict[str, bytes] = {}
+        for pieces in (kept.pages, kept.edges, kept.shown):
+            keys |= pieces.keys()
+            anew |= pieces.anew
+        self._shelf.save(head, keys, anew)
 
 
 def digests(tree: Tree) -> dict[str, str]:
-    """Digests of the files' sources, by path."""
-    return {item.file.path: item.record.digest for item in tree.items}
+    """Digests of the files' sources, with the names they are imported by, by path."""
+    return {item.file.path: f"{item.record.digest} {item.record.module}" for item in tree.items}
 
 
 def edits(tree: Tree, kept: Kept) -> Edits | None:
-    """What changed since; None if files came or went, or what one was is not known."""
+    """What changed since; None if a file went or became another, or what it was is not known."""
     now = digests(tree)
-    if list(now) != list(kept.digests):
+    if not kept.digests.keys() <= now.keys():
         return None
     found = Edits()
     for item in tree.items:
         path = item.file.path
-        if kept.digests[path] == item.record.digest:
+        known = kept.digests.get(path)
+        if known == now[path]:
             continue
-        before = tree.store.before(path) if tree.store is not None else None
-        if before is None or before.digest != kept.digests[path]:
-            return None
+        if known is None:
+            before = empty(item.file)
+            found.added.append(item.file.shown)
+        else:
+            stored = tree.store.before(path) if tree.store is not None else None
+            if stored is None or f"{stored.digest} {item.file.module}" != known:
+                return None
+            before = stored
         if before.failure or item.record.failure:
             return None
         lines = line_map(marshal.loads(before.data)[0], marshal.loads(item.record.data)[0])
-        if lines is None:
+        if lines is None or known is None:
             found.changed.append((item, before))
         else:
             found.moved[item.file.shown] = lines
@@ -148,10 +162,9 @@ def edits(tree: Tree, kept: Kept) -> Edits | None:
 
 
 def move(kept: Kept, moved: Mapping[str, LineMap]) -> bool:
-    """Move all findings to where their lines are now; whether that could be done."""
+    """Move what was found to where its lines are now; whether that could be done."""
     shift = Shift(moved)
     try:
-        kept.shown = [shift.finding(each) for each in kept.shown]
         kept.found = {
             path: {slug: [shift.finding(each) for each in said] for slug, said in found.items()}
             for path, found in kept.found.items()

@@ -122,6 +122,32 @@ def merge_indexes(parts: Iterable[Mapping[str, Packed]]) -> dict[str, Packed]:
     return merged
 
 
+def compact(indexes: Mapping[str, Packed]) -> Packed:
+    """Indexes as they are kept: most files add nothing to most of them."""
+    every = tuple(dict.fromkeys(path for told, _, _ in indexes.values() for path in told))
+    return every, {
+        word: (
+            {path: pairs for path, pairs in told.items() if pairs},
+            None if len(told) == len(every) else tuple(told),
+            *rest,
+        )
+        for word, (told, *rest) in indexes.items()
+    }
+
+
+def unfold(compacted: Packed) -> dict[str, Packed]:
+    """Indexes as they were before `compact`."""
+    every, indexes = compacted
+    nothing = dict.fromkeys(every, ())
+    return {
+        word: (
+            {**(nothing if paths is None else dict.fromkeys(paths, ())), **told},
+            *rest,
+        )
+        for word, (told, paths, *rest) in indexes.items()
+    }
+
+
 def pack_origins(graph: Graph, packing: Packing) -> Packed:
     """How the loop, and threads, come to functions."""
     key = packing.key

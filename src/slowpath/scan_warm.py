@@ -4,7 +4,8 @@ Every file is worked on by itself, and asks about others. So after an edit
 
 - what others asked about an edited file is asked again. If an answer differs, everything is
   scanned from the start; so it is if its functions look different to others, or if something
-  was added that others had looked up in vain.
+  was added that others had looked up in vain. A new file was empty before; it must have a name
+  that no other file speaks of.
 - an edited file is worked on anew, and so are files that looked into what differs in it.
 - where calls lead elsewhere, so are files of whoever comes there, of whom the loop now comes to by
   another way, and those that lean on conclusions of any of these.
@@ -74,6 +75,7 @@ class _Again:
         self._edited: dict[str, tuple[Module, Module]] = {}
         self._pages: dict[str, Page] = {}
         self._edges: dict[str, dict[str, Packed]] = {}
+        self._added = edits.added
         self._moved = dict(edits.moved)
         self._reached_or_not: set[str] = set()
         self._indexes: dict[str, Packed] = kept.indexes
@@ -90,6 +92,8 @@ class _Again:
 
     def work(self, tree: Tree) -> None:
         """All of it."""
+        if self._added:
+            self._none_speaks_of_new_ones(tree)
         touched = set(self._edited)
         led_elsewhere: set[str] = set()
         for path, (old, new) in self._edited.items():
@@ -131,6 +135,21 @@ class _Again:
     def _given(self, key: str) -> Packed:
         path, _, qual = key.partition("\0")
         return None if path in self._edited else self._edges_of(path).get(qual)
+
+    def _none_speaks_of_new_ones(self, tree: Tree) -> None:
+        """Whoever could import a new file, or something else by its name, would name it."""
+        program = self._program
+        before = Program(
+            [each for each in program.files if each.path not in self._added], program.knowledge
+        )
+        old, new = before.names(), program.names()
+        other = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+        words = {name.rpartition(".")[2].encode() for name in other}
+        for item in tree.items:
+            if item.file.shown not in self._added:
+                data = bytes(item.record.data)
+                if any(word in data for word in words):
+                    raise TooMuch
 
     # -- what differs ------------------------------------------------------------------------
 

@@ -24,9 +24,13 @@ from slowpath.program.model import Module
 from slowpath.program.resolve import Program
 from slowpath.program.source import SourceFile, find
 from slowpath.program.store import Record, Store, digest
+from slowpath.program.team import Seat, together
 
 _RECURSION = 6000
 _PARALLEL_FROM = 2_000_000  # bytes; below it a second process costs more than it saves
+_ASIDE_FROM = (
+    100_000  # bytes; below it a second process is not worth it even if there is more to do
+)
 _CHUNK = 400_000  # bytes of source a worker takes at a time
 _LARGEST = 20_000_000  # bytes; no person wrote such a file
 
@@ -70,18 +74,25 @@ class Tree:
         return sum(item.anew for item in self.items)
 
 
-def read_tree(root: Path, cache: Path | None = None, progress: Progress | None = None) -> Tree:
+def read_tree(
+    root: Path,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> Tree:
     """Read every Python file under `root`.
 
     Args:
         root: a folder or one file.
         cache: folder for what was read, used again while a file's content is the same.
         progress: called with (bytes done, bytes in all).
+        meanwhile: what is to be done anyway; it may be called while another process reads the few
+            files that have changed.
     """
     files, errors = find(root)
     with _no_collection():
         store = Store(cache, root) if cache is not None else None
-        items = sorted(_items(files, store, progress), key=lambda each: each.file.shown)
+        items = sorted(_items(files, store, progress, meanwhile), key=lambda each: each.file.shown)
         if store is not None and any(item.anew for item in items):
             store.save()
     return Tree(root, items, errors, store)
@@ -143,7 +154,10 @@ def _read_package(place: Path) -> Iterator[Row]:
 
 
 def _items(
-    files: list[SourceFile], store: Store | None, progress: Progress | None
+    files: list[SourceFile],
+    store: Store | None,
+    progress: Progress | None,
+    meanwhile: Callable[[], object] | None,
 ) -> Iterator[Item]:
     todo: list[tuple[SourceFile, int]] = []
     done = total = 0
@@ -151,7 +165,7 @@ def _items(
         try:
             status = os.stat(file.path)
         except OSError as exc:
-            yield Item(file, _unread(exc.strerror or "cannot be read", 0), False)
+            yield Item(file, _unread(file, exc.strerror or "cannot be read", 0), False)
             continue
         total += status.st_size
         kept = store.get(file, status) if store is not None else None
@@ -162,7 +176,7 @@ def _items(
             todo.append((file, status.st_size))
     chunks = list(_chunks(todo))
     size = sum(each for _, each in todo)
-    for chunk, results in _run(chunks, size):
+    for chunk, results in _run(chunks, size, meanwhile):
         for file, kept in zip(chunk, results, strict=True):
             if store is not None:
                 store.put(file, kept)
@@ -186,16 +200,31 @@ def _chunks(todo: list[tuple[SourceFile, int]]) -> Iterator[list[SourceFile]]:
 
 
 def _run(
-    chunks: list[list[SourceFile]], size: int
+    chunks: list[list[SourceFile]], size: int, meanwhile: Callable[[], object] | None
 ) -> Iterator[tuple[list[SourceFile], list[Record]]]:
     workers = min(os.cpu_count() or 1, 8, len(chunks))
     if size < _PARALLEL_FROM or workers < 2:
+        if meanwhile is not None and size >= _ASIDE_FROM:
+            yield from zip(chunks, _read_aside(chunks, meanwhile), strict=True)
+            return
         for chunk in chunks:
             yield chunk, _read_chunk(chunk)
         return
     method = "fork" if sys.platform == "linux" else "spawn"
     with multiprocessing.get_context(method).Pool(workers) as pool:
         yield from zip(chunks, pool.imap(_read_chunk, chunks), strict=True)
+
+
+def _read_aside(
+    chunks: list[list[SourceFile]], meanwhile: Callable[[], object]
+) -> list[list[Record]]:
+    def work(seat: Seat) -> list[list[Record]]:
+        if seat.number or seat.size == 1:
+            return [_read_chunk(chunk) for chunk in chunks]
+        meanwhile()
+        return []
+
+    return together(work, 2)[-1]
 
 
 def _read_chunk(chunk: list[SourceFile]) -> list[Record]:
@@ -216,15 +245,24 @@ def read_file(file: SourceFile) -> Record:
         with open(file.path, "rb") as stream:
             status = os.fstat(stream.fileno())
             if status.st_size > _LARGEST:
-                return _unread("too large to be source", status.st_size)
+                return _unread(file, "too large to be source", status.st_size)
             source = stream.read()
     except OSError as exc:
-        return _unread(exc.strerror or "cannot be read", 0)
-    return Record(status.st_mtime_ns, len(source), digest(source), *_reduce(source, file))
+        return _unread(file, exc.strerror or "cannot be read", 0)
+    return _read(file, source, status.st_mtime_ns)
 
 
-def _unread(reason: str, size: int) -> Record:
-    return Record(0, size, digest(reason.encode()), *_failed(reason))
+def empty(file: SourceFile) -> Record:
+    """What would be read if nothing stood in the file."""
+    return _read(file, b"", 0)
+
+
+def _read(file: SourceFile, source: bytes, mtime_ns: int) -> Record:
+    return Record(file.module, mtime_ns, len(source), digest(source), *_reduce(source, file))
+
+
+def _unread(file: SourceFile, reason: str, size: int) -> Record:
+    return Record(file.module, 0, size, digest(reason.encode()), *_failed(reason))
 
 
 def _failed(reason: str) -> _Reduced:

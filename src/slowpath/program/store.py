@@ -12,13 +12,14 @@ from slowpath.program import extract
 from slowpath.program.shelf import Piece, Shelf
 from slowpath.program.source import SourceFile
 
-_Facts = tuple[int, int, str, str, int, dict[int, tuple[str, ...]]]
+_Facts = tuple[str, int, int, str, str, int, dict[int, tuple[str, ...]]]
 
 
 class Record(NamedTuple):
     """What is kept of a file.
 
     Attributes:
+        module: the name that it was read under, on which relative imports hang.
         mtime_ns, size, digest: of its source.
         failure: why it could not be read, or "".
         lines: lines of source, blank ones and comments included.
@@ -27,6 +28,7 @@ class Record(NamedTuple):
             it could not be read.
     """
 
+    module: str
     mtime_ns: int
     size: int
     digest: str
@@ -53,7 +55,7 @@ class Store:
     def get(self, file: SourceFile, status: os.stat_result) -> Record | None:
         """What is kept of the file, if it is as it was."""
         known = self.before(file.path)
-        if known is None or known.size != status.st_size:
+        if known is None or (known.module, known.size) != (file.module, status.st_size):
             return None
         if known.mtime_ns != status.st_mtime_ns:
             try:
@@ -63,7 +65,7 @@ class Store:
             except OSError:
                 return None
             known = known._replace(mtime_ns=status.st_mtime_ns)
-        self._kept[file.path] = known[:6]
+        self._kept[file.path] = known[:-1]
         return known
 
     def before(self, path: str) -> Record | None:
@@ -74,7 +76,7 @@ class Store:
 
     def put(self, file: SourceFile, record: Record) -> None:
         """Keep what was read anew; `before` still tells what was."""
-        self._kept[file.path] = record[:6]
+        self._kept[file.path] = record[:-1]
         self._read[file.path] = record.data
 
     def save(self) -> None:
