@@ -55,7 +55,7 @@ class Pieces:
 
     def keys(self) -> set[str]:
         """By which the shelf knows them."""
-        known = self._shelf.keys() if self._shelf is not None else ()
+        known = self._shelf.known() if self._shelf is not None else ()
         return {key for key in (*known, *self.anew) if key[0] == self._letter}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -150,12 +151,21 @@ def test_a_file_is_parsed_again_only_when_its_content_changed(tmp_path: Path) ->
     assert [(each.path, each.line) for each in again.findings] == [("b.py", 3)]
 
 
-def test_a_cache_cut_short_is_done_without(tmp_path: Path) -> None:
+def spoil_half(content: bytes) -> bytes:
+    return content[: len(content) // 2] + b"\0" * (len(content) - len(content) // 2)
+
+
+@pytest.mark.parametrize("spoil", [lambda content: content[:50], spoil_half, lambda _: b""])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_spoiled_cache_is_done_without(
+    spoil: Callable[[bytes], bytes], number: int, tmp_path: Path
+) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "a.py").write_text(GOOD)
     read_tree(tmp_path / "app", tmp_path / "cache")
-    [stored] = (tmp_path / "cache").iterdir()
-    stored.write_bytes(stored.read_bytes()[:50])
+    stored = sorted((tmp_path / "cache").iterdir())
+    assert len(stored) == 2
+    stored[number].write_bytes(spoil(stored[number].read_bytes()))
     assert read_tree(tmp_path / "app", tmp_path / "cache").read == 1
 
 

@@ -6,6 +6,7 @@ import marshal
 import mmap
 import os
 import tempfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 _MOST_FILES = 32
 
 Piece = bytes | memoryview
+#: Name, size and checksum: a machine that loses its power may leave a file of the right size.
+_File = tuple[str, int, int]
 
 
 class Shelf:
@@ -35,7 +38,7 @@ class Shelf:
         self.head: Any = None
         self._path = path
         self._version = version
-        self._names: list[tuple[str, int]] = []
+        self._names: list[_File] = []
         self._files: list[mmap.mmap] = []
         self._places: dict[str, tuple[int, int, int]] = {}
         saved = load_marshalled(path)
@@ -53,8 +56,8 @@ class Shelf:
         number, start, end = place
         return memoryview(self._files[number])[start:end] if start < end else memoryview(b"")
 
-    def keys(self) -> Collection[str]:
-        """Of the pieces that are there."""
+    def known(self) -> Collection[str]:
+        """Keys of the pieces that are there."""
         return self._places.keys()
 
     def save(self, head: Any, keys: Collection[str], anew: Mapping[str, Piece]) -> None:
@@ -63,14 +66,14 @@ class Shelf:
         new: dict[str, Piece] = {key: anew[key] for key in keys if key in anew}
         places = {key: known[key] for key in keys if key in known and key not in new}
         used = sum(end - start for _, start, end in places.values())
-        if len(names) >= _MOST_FILES or 2 * used < sum(size for _, size in names):
+        if len(names) >= _MOST_FILES or 2 * used < sum(size for _, size, _ in names):
             old = {key: piece for key in places if (piece := self.get(key)) is not None}
             new = {**old, **new}
             places, names = {}, []
         try:
             data = b"".join(new.values())
             if data:
-                names.append((self._write_beside(data), len(data)))
+                names.append((self._write_beside(data), len(data), zlib.crc32(data)))
         except OSError:
             return  # a cache that cannot be written is done without
         start = 0
@@ -78,7 +81,7 @@ class Shelf:
             places[key] = len(names) - 1, start, start + len(fresh)
             start += len(fresh)
         if save_marshalled(self._path, (self._version, head, names, places)):
-            self._clear({name for name, _ in names})
+            self._clear({name for name, _, _ in names})
 
     def _write_beside(self, data: bytes) -> str:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,13 +100,15 @@ class Shelf:
                     pass  # somebody has it open, or was quicker
 
 
-def _opened(folder: Path, names: Iterable[tuple[str, int]]) -> Iterator[mmap.mmap]:
+def _opened(folder: Path, names: Iterable[_File]) -> Iterator[mmap.mmap]:
     """The files, as far as they are what they should be."""
-    for name, size in names:
+    for name, size, checksum in names:
         try:
             with open(folder / name, "rb") as stream:
                 if os.fstat(stream.fileno()).st_size == size:
-                    yield mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
+                    found = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
+                    if zlib.crc32(found) == checksum:
+                        yield found
         except OSError:
             return
 
