@@ -15,6 +15,7 @@ All other findings stand, moved to where their lines are now.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -144,7 +145,7 @@ class _Again:
         )
         old, new = before.names(), program.names()
         other = {name for name in {*old, *new} if old.get(name) != new.get(name)}
-        words = {name.rpartition(".")[2].encode() for name in other}
+        words = {os.fsencode(name.rpartition(".")[2]) for name in other}
         for item in tree.items:
             if item.file.shown not in self._added:
                 data = bytes(item.record.data)

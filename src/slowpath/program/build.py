@@ -7,6 +7,7 @@ import marshal
 import multiprocessing
 import os
 import re
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -167,6 +168,9 @@ def _items(
         except OSError as exc:
             yield Item(file, _unread(file, exc.strerror or "cannot be read", 0), False)
             continue
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            yield Item(file, _unread(file, "not a regular file", 0), False)
+            continue
         total += status.st_size
         kept = store.get(file, status) if store is not None else None
         if kept is not None:
@@ -270,11 +274,15 @@ def _failed(reason: str) -> _Reduced:
 
 
 def _reduce(source: bytes, file: SourceFile) -> _Reduced:
+    if b"\0" in source:
+        return _failed("cannot be decoded: it holds null bytes, as UTF-16 does")
     try:
         summary = extract.extract(source, file.module, file.is_package)
         words = b" ".join(dict.fromkeys(source.translate(_WORDS).split()))
         data = marshal.dumps((summary, words))
     except SyntaxError as exc:
+        if exc.msg.startswith("(unicode error)"):
+            return _failed(f"cannot be decoded: {exc.msg.removeprefix('(unicode error) ')}")
         where = f" (line {exc.lineno})" if exc.lineno else ""
         return _failed(f"not Python 3: {exc.msg}{where}")
     except (ValueError, UnicodeDecodeError) as exc:

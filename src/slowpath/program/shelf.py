@@ -84,7 +84,7 @@ class Shelf:
             self._clear({name for name, _, _ in names})
 
     def _write_beside(self, data: bytes) -> str:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _make(self._path.parent)
         with tempfile.NamedTemporaryFile(
             dir=self._path.parent, prefix=f"{self._path.stem}-", suffix=".part", delete=False
         ) as stream:
@@ -113,6 +113,13 @@ def _opened(folder: Path, names: Iterable[_File]) -> Iterator[mmap.mmap]:
             return
 
 
+def _make(folder: Path) -> None:
+    """Make a folder that no version control looks into, unless it is there."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("*\n", "ascii")
+
+
 def load_marshalled(path: Path) -> Any:
     """What `save_marshalled` wrote; None if it is not there, or was cut short."""
     try:
@@ -125,7 +132,7 @@ def save_marshalled(path: Path, value: Any) -> bool:
     """Write all or nothing; whether it was. A cache that cannot be written is done without."""
     try:
         data = marshal.dumps(value)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as stream:
             stream.write(data)
         os.replace(stream.name, path)

@@ -86,7 +86,7 @@ class Store:
 
 def root_name(root: Path) -> str:
     """A short name for a scanned folder, for the names of files in the cache."""
-    return digest(str(root.resolve()).encode())[:16]
+    return digest(os.fsencode(root.resolve()))[:16]
 
 
 def digest(source: bytes) -> str:

@@ -42,6 +42,8 @@ _OFTEN = 3
 _BOTH = frozenset(
     "put get join wait set clear acquire release close write start stop cancel read flush".split()
 )
+# To look for more names than these takes longer than to look at the calls.
+_FEW = 40
 _TAKEN = "it is taken for its result without await"
 _COROUTINES_OWN = ("close", "send", "throw", "cr_", "__")
 
@@ -55,8 +57,9 @@ def scan(graph: Graph) -> Iterator[Finding]:
     for module in graph.files():
         names = _coroutine_functions(module)
         if names:
+            few = tuple(names) if len(names) <= _FEW else ()
             for function in module.functions.values():
-                if function.is_async or not function.mentions(*names):
+                if function.is_async or (few and not function.mentions(*few)):
                     continue
                 if graph.is_reached(function):
                     continue
@@ -64,8 +67,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
                     yield from _in(graph, function)
 
 
-def _coroutine_functions(module: Module) -> tuple[str, ...]:
-    return tuple({each.name for each in module.functions.values() if each.is_async})
+def _coroutine_functions(module: Module) -> set[str]:
+    return {each.name for each in module.functions.values() if each.is_async}
 
 
 def _in(graph: Graph, function: Function) -> Iterator[Finding]:
