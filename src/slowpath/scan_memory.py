@@ -46,6 +46,16 @@ class Page:
             self.answers, self.conclusions, self.looked_into, self.relied_on, self.leaned_on
         )  # fmt: skip
 
+    def holds(self, other: Page) -> bool:
+        """Whether all that another one has is here already."""
+        return (
+            other.answers.items() <= self.answers.items()
+            and other.conclusions.items() <= self.conclusions.items()
+            and all(p <= self.looked_into.get(q, set()) for q, p in other.looked_into.items())
+            and other.relied_on <= self.relied_on
+            and other.leaned_on <= self.leaned_on
+        )
+
     def add(self, other: Page) -> None:
         """Add what another process, or a later scan, noted of the file."""
         self.answers.update(other.answers)

@@ -318,15 +318,18 @@ class _Again:
 
     def _keep(self, tree: Tree, touched: set[str]) -> None:
         kept, graph = self._kept, self._graph
-        noted = notes(graph)
-        for path, page in noted.items():
-            self._page(path).add(page)
-        for path in noted.keys() | touched:
+        changed = set(touched)
+        for path, page in notes(graph).items():
+            if not self._page(path).holds(page):
+                self._page(path).add(page)
+                changed.add(path)
+        for path in changed:
             kept.pages.put(path, self._page(path).packed())
         modules = {each.module for each in graph.resolved()}
         for path, fresh in pack_edges(graph, self._packing, modules).items():
             known = {} if path in self._edited else self._edges_of(path)
-            kept.edges.put(path, {**known, **fresh})
+            if any(known.get(qual) != each for qual, each in fresh.items()):
+                kept.edges.put(path, {**known, **fresh})
         kept.indexes = merge_indexes([self._indexes, pack_indexes(graph)])
         kept.digests = digests(tree)
 
