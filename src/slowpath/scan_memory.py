@@ -111,6 +111,16 @@ def pack_edges(graph: Graph, packing: Packing, files: Iterable[Module]) -> dict[
     return found
 
 
+def merge_edges(edges: dict[str, Packed], others: Mapping[str, Packed]) -> None:
+    """Add what another process resolved; either may know what a function waits for."""
+    for path, theirs in others.items():
+        mine = edges.setdefault(path, {})
+        for qual, packed in theirs.items():
+            known = mine.get(qual)
+            if known is None or known[2] is None:
+                mine[qual] = packed
+
+
 def pack_indexes(graph: Graph) -> dict[str, Packed]:
     """What files add to indexes, and what was looked up there, by word."""
     return {

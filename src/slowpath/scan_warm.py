@@ -29,9 +29,11 @@ from slowpath.program.model import Function, Module
 from slowpath.program.packing import Packed, PackedOrigins, Packing
 from slowpath.program.reader import READER
 from slowpath.program.resolve import Gone, Program
+from slowpath.program.team import Seat, together
 from slowpath.scan_kept import Edits, Kept, digests
 from slowpath.scan_memory import (
     Page,
+    merge_edges,
     merge_indexes,
     notes,
     pack_edges,
@@ -43,6 +45,8 @@ from slowpath.scan_units import ask
 
 # Beyond this part of the files it is quicker to scan them all, by several processes.
 _MOST = 0.4
+# From so many lines on the causes are asked by two processes.
+_LINES_FOR_TWO = 5_000
 # Indexes whose pairs are the beginnings of ways; the ways themselves are compared.
 _BEGINNINGS = ("entries", "threaded")
 
@@ -79,6 +83,7 @@ class _Again:
         self._added = edits.added
         self._moved = dict(edits.moved)
         self._reached_or_not: set[str] = set()
+        self._noted_elsewhere: list[list[Any]] = []
         self._indexes: dict[str, Packed] = kept.indexes
         for item, record in edits.changed:
             new = program.by_path[item.file.shown]
@@ -304,10 +309,41 @@ class _Again:
             self._page(path).conclusions.clear()
         self._graph.recall = self._recall
         files = [each for each in self._program.files if each.path in touched]
-        for module, found_there in ask(self._graph, self._causes, files):
-            kept[module.path] = {
-                slug: [pack(each) for each in said] for slug, said in found_there.items()
-            }
+        for path, found in self._asked(files).items():
+            kept[path] = found
+
+    def _asked(self, files: list[Module]) -> dict[str, dict[str, list[Packed]]]:
+        """Packed findings of files; causes are divided between two processes if it is worth it."""
+        slugs = list(self._causes)
+        words = set(self._program.indexes)
+
+        def work(seat: Seat) -> tuple[Any, ...]:
+            causes = {slug: self._causes[slug] for slug in slugs[seat.number :: seat.size]}
+            try:
+                found = {
+                    module.path: {slug: [pack(e) for e in said] for slug, said in there.items()}
+                    for module, there in ask(self._graph, causes, files)
+                }
+            except Gone:
+                return (None,)
+            if not seat.number:
+                return (found,)  # what was noted meanwhile is in this process already
+            pages = {path: page.packed() for path, page in notes(self._graph).items()}
+            return found, pages, self._fresh_edges(), _without(pack_indexes(self._graph), words)
+
+        size = 2 if sum(each.lines for each in files) >= _LINES_FOR_TWO else 1
+        (merged, *_), *others = together(work, size)
+        if merged is None or any(found is None for found, *_ in others):
+            raise TooMuch
+        for found, *noted in others:
+            for path, each in found.items():
+                merged.setdefault(path, {}).update(each)
+            self._noted_elsewhere.append(noted)
+        return merged  # type: ignore[no-any-return]
+
+    def _fresh_edges(self) -> dict[str, Packed]:
+        modules = {each.module for each in self._graph.resolved()}
+        return pack_edges(self._graph, self._packing, modules)
 
     def _recall(self, function: Function, asked: Any) -> None:
         """A conclusion stands, as findings do, if nothing that it leans on is touched."""
@@ -318,20 +354,33 @@ class _Again:
 
     def _keep(self, tree: Tree, touched: set[str]) -> None:
         kept, graph = self._kept, self._graph
+        pages, edges, indexes = notes(graph), self._fresh_edges(), [pack_indexes(graph)]
+        for other_pages, other_edges, other_indexes in self._noted_elsewhere:
+            for path, packed in other_pages.items():
+                pages[path].add(Page(packed))
+            merge_edges(edges, other_edges)
+            indexes.append(other_indexes)
         changed = set(touched)
-        for path, page in notes(graph).items():
+        for path, page in pages.items():
             if not self._page(path).holds(page):
                 self._page(path).add(page)
                 changed.add(path)
         for path in changed:
             kept.pages.put(path, self._page(path).packed())
-        modules = {each.module for each in graph.resolved()}
-        for path, fresh in pack_edges(graph, self._packing, modules).items():
+        for path, fresh in edges.items():
             known = {} if path in self._edited else self._edges_of(path)
             if any(known.get(qual) != each for qual, each in fresh.items()):
                 kept.edges.put(path, {**known, **fresh})
-        kept.indexes = merge_indexes([self._indexes, pack_indexes(graph)])
+        kept.indexes = merge_indexes([self._indexes, *indexes])
         kept.digests = digests(tree)
+
+
+def _without(indexes: dict[str, Packed], words: set[str]) -> dict[str, Packed]:
+    """Indexes without what files add to those that others have as well."""
+    return {
+        word: ({} if word in words else told, asked, through)
+        for word, (told, asked, through) in indexes.items()
+    }
 
 
 def _path(key: str) -> str:

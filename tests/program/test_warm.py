@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from slowpath import scan_warm
 from slowpath.causes.base import Cause
+from slowpath.program import build
 from slowpath.program.graph import Graph
 from slowpath.program.model import Module
 from slowpath.scan import scan
@@ -173,17 +174,26 @@ async def all_of_it(special: Special, shared: Shared):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(edits=st.lists(st.one_of(st.none(), st.sampled_from(ALL_EDITS)), min_size=1, max_size=6))
+@given(
+    edits=st.lists(st.one_of(st.none(), st.sampled_from(ALL_EDITS)), min_size=1, max_size=6),
+    by_two=st.booleans(),
+)
 def test_any_edits_one_after_another(
-    edits: list[tuple[str, str, str] | None], tmp_path_factory: pytest.TempPathFactory
+    edits: list[tuple[str, str, str] | None],
+    by_two: bool,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """`None` stands for a file that comes, or goes."""
+    """`None` stands for a file that comes, or goes; two processes do the work of large files."""
     folder = tmp_path_factory.mktemp("edits")
     root, cache = folder / "project", folder / "cache"
     for name, text in {**CHAIN, "app/base.py": BASE, CAME_AND_WENT: MORE}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    with patch.object(scan_warm, "_MOST", 2):  # however much an edit touches, here
+    with (
+        patch.object(scan_warm, "_MOST", 2),  # however much an edit touches, here
+        patch.object(scan_warm, "_LINES_FOR_TWO", 0 if by_two else 10_000),
+        patch.object(build, "_ASIDE_FROM", 0 if by_two else 10_000),
+    ):
         scan(root, cache=cache)
         apply_and_compare(edits, root, cache)
 
