@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ from slowpath.scan import scan
 
 LARGE = 500_000  # lines of the tree that memory is stated for
 ROUNDS = 3
+_SIZES = (1, 0.9, 0.75, 0.5, 0.25)  # of edited files: the largest, one larger than 90 % of all, …
 _LOOK_S = 0.1
 
 
@@ -25,23 +27,35 @@ def speed(root: Path) -> dict[str, float]:
 
     Returns:
         "cold"; "warm", after a function was added to the largest file; "warm_lines", after a
-        comment was; "warm_same", when nothing has changed; and the number of "lines".
+        comment was; "warm_same", when nothing has changed; "warm_median", the median over files of
+        five sizes to which a function was added; "warm_file", after a file was added;
+        "warm_signature", after a function of the largest file was given another parameter; and
+        the number of "lines".
     """
     with tempfile.TemporaryDirectory() as folder:
         copy, cache = Path(folder) / "tree", Path(folder) / "cache"
         shutil.copytree(root, copy)
-        edited = max(copy.rglob("*.py"), key=lambda each: each.stat().st_size)
+        files = sorted(copy.rglob("*.py"), key=lambda each: each.stat().st_size)
+        edited = files[-1]
+        spread = [files[round(share * (len(files) - 1))] for share in _SIZES]
 
-        def timed(before: Callable[[int], object]) -> list[float]:
+        def timed(before: Callable[[int], object], rounds: int = ROUNDS) -> list[float]:
             spent = []
-            for number in range(ROUNDS):
+            for number in range(rounds):
                 before(number)
                 spent.append(_spent(copy, cache))
             return spent
 
-        def add_function(number: int) -> None:
-            with edited.open("a", encoding="utf-8") as stream:
+        def add_function(number: int, file: Path = edited) -> None:
+            with file.open("a", encoding="utf-8") as stream:
                 stream.write(f"\n\ndef added_{number}():\n    return {number}\n")
+
+        def add_file(number: int) -> None:
+            edited.with_name(f"newly_made_{number}.py").write_text(f"NUMBER = {number}\n", "utf-8")
+
+        def add_parameter(number: int) -> None:
+            text = edited.read_text("utf-8")
+            edited.write_text(_with_parameter(text, f"added_{number}=None"), "utf-8")
 
         def add_comment(number: int) -> None:
             edited.write_text(f"# {number}\n{edited.read_text('utf-8')}", "utf-8")
@@ -52,9 +66,35 @@ def speed(root: Path) -> dict[str, float]:
             "warm": timed(add_function),
             "warm_lines": timed(add_comment),
             "warm_same": timed(lambda _: None),
+            "warm_median": timed(lambda number: add_function(9, spread[number]), len(spread)),
+            "warm_file": timed(add_file),
+            "warm_signature": timed(add_parameter),
         }
         rates = {name: round(lines / statistics.median(spent)) for name, spent in times.items()}
         return {"lines": lines, **rates}
+
+
+def _with_parameter(text: str, parameter: str) -> str:
+    """The first function that can have it has another parameter behind the others."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        given = node.args
+        if not given.args or given.vararg or given.kwonlyargs or given.kwarg:
+            continue
+        ends = [(each.end_lineno or 0, each.end_col_offset or 0) for each in ast.walk(given)
+                if isinstance(each, ast.arg | ast.expr)]  # fmt: skip
+        line, column = max(ends)
+        lines = text.encode("utf-8").splitlines(keepends=True)
+        before, after = lines[line - 1][:column], lines[line - 1][column:]
+        lines[line - 1] = before + f", {parameter}".encode() + after
+        changed = b"".join(lines).decode("utf-8")
+        try:
+            ast.parse(changed)
+        except SyntaxError:
+            continue
+        return changed
+    raise RuntimeError("no function can have another parameter")
 
 
 def _spent(tree: Path, cache: Path) -> float:
@@ -142,6 +182,9 @@ def report(root: Path) -> dict[str, float]:
         "warm": "a function added to the largest file",
         "warm_lines": "a comment added to it",
         "warm_same": "nothing changed",
+        "warm_median": "a function added to files of 5 sizes",
+        "warm_file": "a file added",
+        "warm_signature": "a parameter added in the largest file",
     }
     for name, what in said.items():
         times = rates[name] / rates["cold"]

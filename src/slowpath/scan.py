@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from slowpath.causes import catalogue
 from slowpath.causes.base import Cause, Finding
 from slowpath.program.build import Progress, Tree, build, read_tree
 from slowpath.program.graph import Graph
+from slowpath.program.knowledge import load as load_knowledge
 from slowpath.program.packing import Packing
 from slowpath.program.reader import READER
 from slowpath.program.resolve import Program
@@ -85,12 +86,18 @@ def scan(
         progress: called with (work done, work in all) while files are read and causes asked.
         environment: a virtual environment whose packages are read too.
     """
-    causes = scanning_causes(select, ignore)
     tell = progress or _untold
-    tree = read_tree(root, cache, lambda done, total: tell(_READING * done, total))
-    # With an environment, what its packages hold counts as well.
-    keeper = Keeper(cache, root, causes) if cache and environment is None else None
+
+    @lru_cache
+    def prepared() -> tuple[dict[str, Cause], Keeper | None]:
+        causes = scanning_causes(select, ignore)
+        load_knowledge()
+        # With an environment, what its packages hold counts as well.
+        return causes, Keeper(cache, root, causes) if cache and environment is None else None
+
+    tree = read_tree(root, cache, lambda done, total: tell(_READING * done, total), prepared)
     with at_full_length():
+        causes, keeper = prepared()
         kept = keeper.load() if keeper is not None else None
         current = _recalled(kept, tree, causes) if kept is not None else None
         if current is None:
@@ -99,12 +106,12 @@ def scan(
             current = False
         assert kept is not None
         if current:
-            findings = [unpack(each, causes) for each in kept.shown]
+            findings = [unpack(each, causes) for each in kept.shown.get("")]
         else:
             findings = _put_together(kept, tree, causes)
             if keeper is not None:
                 kept.digests = digests(tree)
-                kept.shown = [pack(each) for each in findings]
+                kept.shown.put("", [pack(each) for each in findings])
                 keeper.save(kept)
     return _result(tree, findings)
 
@@ -141,6 +148,8 @@ def _analyse(
     Args:
         keep: gather what the next scan wants to know.
     """
+    for module in program.by_path.values():
+        module.unfold()  # once for all processes
     size = _processes(sum(each.lines for each in program.files))
     shares = divide(program.files, size)
 
@@ -169,16 +178,18 @@ def _analyse(
     parts = together(work, size)
     READER.forget()
     found = {path: each for part in parts for path, each in part[0].items()}
-    kept = Kept({}, [], found)
+    kept = Kept({}, found)
     if keep:
         pages: dict[str, Page] = {}
         for part in parts:
             for path, packed in part[1].items():
                 pages.setdefault(path, Page()).add(Page(packed))
-            kept.edges.update((path, marshal.dumps(each)) for path, each in part[3].items())
-        kept.pages = {path: marshal.dumps(page.packed()) for path, page in pages.items()}
-        kept.indexes = marshal.dumps(merge_indexes(part[2] for part in parts))
-        kept.origins = marshal.dumps(parts[0][4])
+            for path, edges in part[3].items():
+                kept.edges.put(path, edges)
+        for path, page in pages.items():
+            kept.pages.put(path, page.packed())
+        kept.indexes = merge_indexes(part[2] for part in parts)
+        kept.origins = parts[0][4]
     return kept
 
 

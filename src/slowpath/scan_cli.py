@@ -54,6 +54,7 @@ def scan(
     """Read the code alone: follow the calls of whatever runs on the event loop."""
     from slowpath import scan_options as options
     from slowpath.report.scan_result import Result
+    from slowpath.report.words import counted
     from slowpath.scan import scan as run
     from slowpath.scan import scanning_causes
 
@@ -92,7 +93,8 @@ def scan(
             fresh = options.new_since(baseline, findings)
         else:
             options.write_baseline(baseline, findings)
-            print(f"slowpath: wrote {len(findings)} findings to {baseline}", file=sys.stderr)
+            wrote = counted(len(findings), "finding")
+            print(f"slowpath: wrote {wrote} to {baseline}", file=sys.stderr)
             fresh = []
         known = len(findings) - len(fresh)
         findings = fresh

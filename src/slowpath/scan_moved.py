@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from slowpath.causes.base import Cause, Entry, Finding, Hop
@@ -12,6 +12,11 @@ from slowpath.program.shift import LineMap
 
 Packed = tuple[Any, ...]
 
+_DEFAULTS: dict[str, Any] = {
+    each.name: each.default_factory() if callable(each.default_factory) else each.default
+    for each in fields(Finding)
+    if each.default is not MISSING or each.default_factory is not MISSING
+}
 _PLAIN = [
     each.name
     for each in fields(Finding)
@@ -20,11 +25,16 @@ _PLAIN = [
 
 
 def pack(finding: Finding) -> Packed:
-    """A finding as plain tuples, for another process or scan."""
+    """A finding as plain tuples, for another process or scan; what is usual is left out."""
     entry = finding.entry
+    values = finding.__dict__
     return (
         finding.cause.slug,
-        {name: getattr(finding, name) for name in _PLAIN},
+        {
+            name: values[name]
+            for name in _PLAIN
+            if name not in _DEFAULTS or values[name] != _DEFAULTS[name]
+        },
         (entry.kind, entry.path, entry.line, entry.function) if entry is not None else None,
         tuple([(hop.path, hop.line, hop.function) for hop in finding.chain]),
     )
@@ -33,12 +43,15 @@ def pack(finding: Finding) -> Packed:
 def unpack(packed: Packed, causes: Mapping[str, Cause]) -> Finding:
     """What was packed."""
     slug, plain, entry, chain = packed
-    return Finding(
-        causes[slug],
+    finding = object.__new__(Finding)  # as its `__init__` does, which takes thrice as long
+    finding.__dict__.update(
+        _DEFAULTS,
+        cause=causes[slug],
         **plain,
         entry=Entry(*entry) if entry is not None else None,
         chain=tuple([Hop(*each) for each in chain]),
     )
+    return finding
 
 
 class Unmapped(Exception):
@@ -85,7 +98,7 @@ class Shift:
             {
                 **plain,
                 "line": self.line(path, plain["line"]),
-                "end_line": self.line(path, plain["end_line"]),
+                "end_line": self.line(path, plain.get("end_line", 0)),
                 "message": self._spoken.sub(spoken, message),
             },
             (*entry[:2], self.line(*entry[1:3]), *entry[3:]) if entry is not None else None,

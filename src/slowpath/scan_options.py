@@ -30,6 +30,8 @@ class Config:
         exclude: patterns of paths whose findings are not shown.
         per_file_ignores: slugs not shown for paths that match a pattern.
         show_possible: show findings that are only possible.
+        below: the folder that is scanned, seen from the one of `pyproject.toml`. Patterns may be
+            written from either.
     """
 
     select: list[str] = field(default_factory=list)
@@ -37,6 +39,7 @@ class Config:
     exclude: list[str] = field(default_factory=list)
     per_file_ignores: dict[str, list[str]] = field(default_factory=dict)
     show_possible: bool = False
+    below: str = ""
 
 
 def read_config(root: Path) -> Config:
@@ -56,7 +59,9 @@ def read_config(root: Path) -> Config:
             raise UserError(f"{path} is not valid TOML: {exc}.") from exc
         own = table.get("tool", {}).get("slowpath", {}).get("scan")
         if own is not None:
-            return _checked(own, path)
+            config = _checked(own, path)
+            config.below = folder.relative_to(each).as_posix()
+            return config
     return Config()
 
 
@@ -64,7 +69,7 @@ def _checked(table: dict[str, Any], path: Path) -> Config:
     config = Config()
     for key, value in table.items():
         name = key.replace("-", "_")
-        if not hasattr(config, name):
+        if name == "below" or not hasattr(config, name):
             raise UserError(f"{path}: [tool.slowpath.scan] has no key {key!r}.")
         wanted = type(getattr(config, name))
         if not isinstance(value, wanted):
@@ -82,17 +87,20 @@ def check_slugs(slugs: Iterable[str], known: Collection[str]) -> None:
         if slug not in known:
             close = get_close_matches(slug, known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
-            raise UserError(f"There is no cause {slug!r} that reads code.{hint}")
+            raise UserError(
+                f"There is no cause {slug!r} that reads code.{hint}\n"
+                f"Those that do: {', '.join(sorted(known))}."
+            )
 
 
 def without_excluded(findings: list[Finding], config: Config) -> list[Finding]:
     """Leave out paths and causes that the project's settings exclude."""
     kept = []
     for found in findings:
-        if any(_matches(found.path, pattern) for pattern in config.exclude):
+        if any(_matches(found.path, pattern, config) for pattern in config.exclude):
             continue
         if any(
-            found.cause.slug in slugs and _matches(found.path, pattern)
+            found.cause.slug in slugs and _matches(found.path, pattern, config)
             for pattern, slugs in config.per_file_ignores.items()
         ):
             continue
@@ -100,8 +108,11 @@ def without_excluded(findings: list[Finding], config: Config) -> list[Finding]:
     return kept
 
 
-def _matches(path: str, pattern: str) -> bool:
-    return fnmatch(path, pattern) or fnmatch(path, pattern.rstrip("/") + "/*")
+def _matches(path: str, pattern: str, config: Config) -> bool:
+    return any(
+        fnmatch(each, pattern) or fnmatch(each, pattern.rstrip("/") + "/*")
+        for each in (path, f"{config.below}/{path}")
+    )
 
 
 Ignores = dict[tuple[str, int], tuple[str, ...]]
@@ -178,6 +189,7 @@ def changed_lines(root: Path, revision: str) -> dict[str, set[int]]:
     folder = root if root.is_dir() else root.parent
     if revision.startswith("-"):
         raise UserError(f"{revision!r} is not a revision.")
+    _git(folder, "rev-parse", "--git-dir")  # outside of a repository `diff` means something else
     diff = _git(folder, "diff", "--unified=0", "--no-color", "--relative", revision, "--", ".")
     found: dict[str, set[int]] = {}
     current: set[int] = set()
@@ -208,6 +220,8 @@ def _git(folder: Path, *arguments: str) -> str:
         )  # fmt: skip
     except FileNotFoundError:
         raise UserError("--diff needs git, which is not installed.") from None
+    if result.returncode and "not a git repository" in result.stderr.lower():
+        raise UserError(f"--diff needs a git repository; {folder} lies in none.")
     if result.returncode:
         last = result.stderr.strip().splitlines()[-1:] or ["git failed"]
         raise UserError(f"--diff: {last[0].removeprefix('fatal: ')}")

@@ -4,7 +4,8 @@ Every file is worked on by itself, and asks about others. So after an edit
 
 - what others asked about an edited file is asked again. If an answer differs, everything is
   scanned from the start; so it is if its functions look different to others, or if something
-  was added that others had looked up in vain.
+  was added that others had looked up in vain. A new file was empty before; it must have a name
+  that no other file speaks of.
 - an edited file is worked on anew, and so are files that looked into what differs in it.
 - where calls lead elsewhere, so are files of whoever comes there, of whom the loop now comes to by
   another way, and those that lean on conclusions of any of these.
@@ -14,23 +15,25 @@ All other findings stand, moved to where their lines are now.
 
 from __future__ import annotations
 
-import marshal
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from slowpath.causes.base import Cause
-from slowpath.program.answers import answer
+from slowpath.program.answers import answer, question, unpack_conclusion
 from slowpath.program.build import Tree, module_of
 from slowpath.program.changes import Changes, changes, unmistakable
 from slowpath.program.graph import Graph
-from slowpath.program.model import Module
-from slowpath.program.packing import Packed, Packing
+from slowpath.program.model import Function, Module
+from slowpath.program.packing import Packed, PackedOrigins, Packing
 from slowpath.program.reader import READER
 from slowpath.program.resolve import Gone, Program
+from slowpath.program.team import Seat, together
 from slowpath.scan_kept import Edits, Kept, digests
 from slowpath.scan_memory import (
     Page,
+    merge_edges,
     merge_indexes,
     notes,
     pack_edges,
@@ -42,6 +45,8 @@ from slowpath.scan_units import ask
 
 # Beyond this part of the files it is quicker to scan them all, by several processes.
 _MOST = 0.4
+# From so many lines on the causes are asked by two processes.
+_LINES_FOR_TWO = 5_000
 # Indexes whose pairs are the beginnings of ways; the ways themselves are compared.
 _BEGINNINGS = ("entries", "threaded")
 
@@ -75,9 +80,11 @@ class _Again:
         self._edited: dict[str, tuple[Module, Module]] = {}
         self._pages: dict[str, Page] = {}
         self._edges: dict[str, dict[str, Packed]] = {}
+        self._added = edits.added
         self._moved = dict(edits.moved)
         self._reached_or_not: set[str] = set()
-        self._indexes: dict[str, Packed] = marshal.loads(kept.indexes)
+        self._noted_elsewhere: list[list[Any]] = []
+        self._indexes: dict[str, Packed] = kept.indexes
         for item, record in edits.changed:
             new = program.by_path[item.file.shown]
             self._edited[new.path] = module_of(item._replace(record=record), new.path), new
@@ -91,6 +98,8 @@ class _Again:
 
     def work(self, tree: Tree) -> None:
         """All of it."""
+        if self._added:
+            self._none_speaks_of_new_ones(tree)
         touched = set(self._edited)
         led_elsewhere: set[str] = set()
         for path, (old, new) in self._edited.items():
@@ -113,33 +122,46 @@ class _Again:
         for path, (_, new) in self._edited.items():
             self._hear_again(self._page(path), new)
         self._ask(touched)
-        self._keep(tree)
+        self._keep(tree, touched)
 
     # -- what is kept ------------------------------------------------------------------------
 
     def _page(self, path: str) -> Page:
         found = self._pages.get(path)
         if found is None:
-            data = self._kept.pages.get(path)
-            found = self._pages[path] = Page(marshal.loads(data) if data is not None else None)
+            found = self._pages[path] = Page(self._kept.pages.get(path))
         return found
 
     def _edges_of(self, path: str) -> dict[str, Packed]:
         found = self._edges.get(path)
         if found is None:
-            data = self._kept.edges.get(path)
-            found = self._edges[path] = marshal.loads(data) if data is not None else {}
+            found = self._edges[path] = self._kept.edges.get(path) or {}
         return found
 
     def _given(self, key: str) -> Packed:
         path, _, qual = key.partition("\0")
         return None if path in self._edited else self._edges_of(path).get(qual)
 
+    def _none_speaks_of_new_ones(self, tree: Tree) -> None:
+        """Whoever could import a new file, or something else by its name, would name it."""
+        program = self._program
+        before = Program(
+            [each for each in program.files if each.path not in self._added], program.knowledge
+        )
+        old, new = before.names(), program.names()
+        other = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+        words = {os.fsencode(name.rpartition(".")[2]) for name in other}
+        for item in tree.items:
+            if item.file.shown not in self._added:
+                data = bytes(item.record.data)
+                if any(word in data for word in words):
+                    raise TooMuch
+
     # -- what differs ------------------------------------------------------------------------
 
     def _hear_again(self, page: Page, module: Module) -> None:
-        for question, said in page.answers.items():
-            if answer(self._graph, module, question) != said:
+        for asked, said in page.answers.items():
+            if answer(self._graph, module, asked) != said:
                 raise TooMuch
 
     def _new_calls(self, path: str, old: Module, new: Module, found: Changes) -> set[str]:
@@ -218,7 +240,7 @@ class _Again:
         """Keys of functions that the loop, or a thread, comes to by another way."""
         found: set[str] = set()
         packed = pack_origins(self._graph, self._packing)
-        for before, now in zip(marshal.loads(self._kept.origins), packed, strict=True):
+        for before, now in zip(self._kept.origins, packed, strict=True):
             if bool(before) != bool(now):
                 raise TooMuch  # whether there is a loop at all matters everywhere
             other: set[str] = {key for key in before if key not in now}
@@ -229,25 +251,19 @@ class _Again:
             found |= other
             changed = {_path(key) for key in other if (key in before) != (key in now)}
             self._reached_or_not |= changed - self._edited.keys()
-        self._kept.origins = marshal.dumps(packed)
+        self._kept.origins = packed
         return found
 
     def _same_ways(self) -> None:
-        find = self._program.function_of
+        origins, threads = self._kept.origins
         self._graph.come_by(
-            *[
-                {
-                    find(key): origin if isinstance(origin, str) else (find(origin[0]), origin[1])
-                    for key, origin in origins.items()
-                }
-                for origins in marshal.loads(self._kept.origins)
-            ]
+            PackedOrigins(origins, self._program), PackedOrigins(threads, self._program)
         )
 
     def _callers(self, keys: Iterable[str]) -> set[str]:
         """Who comes to one of these functions, over any number of calls."""
         callers: dict[str, set[str]] = defaultdict(set)
-        for path in self._kept.edges:
+        for path in self._kept.edges.paths():
             for qual, (rows, *_) in self._edges_of(path).items():
                 for row in rows:
                     if row[1]:
@@ -289,24 +305,82 @@ class _Again:
                     touched.add(path)
         if len(touched) > self._limit:
             raise TooMuch
+        for path in touched:
+            self._page(path).conclusions.clear()
+        self._graph.recall = self._recall
         files = [each for each in self._program.files if each.path in touched]
-        for module, found_there in ask(self._graph, self._causes, files):
-            kept[module.path] = {
-                slug: [pack(each) for each in said] for slug, said in found_there.items()
-            }
+        for path, found in self._asked(files).items():
+            kept[path] = found
 
-    def _keep(self, tree: Tree) -> None:
+    def _asked(self, files: list[Module]) -> dict[str, dict[str, list[Packed]]]:
+        """Packed findings of files; causes are divided between two processes if it is worth it."""
+        slugs = list(self._causes)
+        words = set(self._program.indexes)
+
+        def work(seat: Seat) -> tuple[Any, ...]:
+            causes = {slug: self._causes[slug] for slug in slugs[seat.number :: seat.size]}
+            try:
+                found = {
+                    module.path: {slug: [pack(e) for e in said] for slug, said in there.items()}
+                    for module, there in ask(self._graph, causes, files)
+                }
+            except Gone:
+                return (None,)
+            if not seat.number:
+                return (found,)  # what was noted meanwhile is in this process already
+            pages = {path: page.packed() for path, page in notes(self._graph).items()}
+            return found, pages, self._fresh_edges(), _without(pack_indexes(self._graph), words)
+
+        size = 2 if sum(each.lines for each in files) >= _LINES_FOR_TWO else 1
+        (merged, *_), *others = together(work, size)
+        if merged is None or any(found is None for found, *_ in others):
+            raise TooMuch
+        for found, *noted in others:
+            for path, each in found.items():
+                merged.setdefault(path, {}).update(each)
+            self._noted_elsewhere.append(noted)
+        return merged  # type: ignore[no-any-return]
+
+    def _fresh_edges(self) -> dict[str, Packed]:
+        modules = {each.module for each in self._graph.resolved()}
+        return pack_edges(self._graph, self._packing, modules)
+
+    def _recall(self, function: Function, asked: Any) -> None:
+        """A conclusion stands, as findings do, if nothing that it leans on is touched."""
+        if asked not in function.memo:
+            packed = self._page(function.path).conclusions.get(question(function, asked))
+            if packed is not None:
+                function.memo[asked] = unpack_conclusion(self._program, packed)
+
+    def _keep(self, tree: Tree, touched: set[str]) -> None:
         kept, graph = self._kept, self._graph
-        for path, page in notes(graph).items():
-            merged = self._page(path)
-            merged.add(page)
-            kept.pages[path] = marshal.dumps(merged.packed())
-        modules = {each.module for each in graph.resolved()}
-        for path, fresh in pack_edges(graph, self._packing, modules).items():
+        pages, edges, indexes = notes(graph), self._fresh_edges(), [pack_indexes(graph)]
+        for other_pages, other_edges, other_indexes in self._noted_elsewhere:
+            for path, packed in other_pages.items():
+                pages[path].add(Page(packed))
+            merge_edges(edges, other_edges)
+            indexes.append(other_indexes)
+        changed = set(touched)
+        for path, page in pages.items():
+            if not self._page(path).holds(page):
+                self._page(path).add(page)
+                changed.add(path)
+        for path in changed:
+            kept.pages.put(path, self._page(path).packed())
+        for path, fresh in edges.items():
             known = {} if path in self._edited else self._edges_of(path)
-            kept.edges[path] = marshal.dumps({**known, **fresh})
-        kept.indexes = marshal.dumps(merge_indexes([self._indexes, pack_indexes(graph)]))
+            if any(known.get(qual) != each for qual, each in fresh.items()):
+                kept.edges.put(path, {**known, **fresh})
+        kept.indexes = merge_indexes([self._indexes, *indexes])
         kept.digests = digests(tree)
+
+
+def _without(indexes: dict[str, Packed], words: set[str]) -> dict[str, Packed]:
+    """Indexes without what files add to those that others have as well."""
+    return {
+        word: ({} if word in words else told, asked, through)
+        for word, (told, asked, through) in indexes.items()
+    }
 
 
 def _path(key: str) -> str:

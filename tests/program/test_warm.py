@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from slowpath import scan_warm
 from slowpath.causes.base import Cause
+from slowpath.program import build
 from slowpath.program.graph import Graph
 from slowpath.program.model import Module
 from slowpath.scan import scan
@@ -173,17 +174,26 @@ async def all_of_it(special: Special, shared: Shared):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(edits=st.lists(st.one_of(st.none(), st.sampled_from(ALL_EDITS)), min_size=1, max_size=6))
+@given(
+    edits=st.lists(st.one_of(st.none(), st.sampled_from(ALL_EDITS)), min_size=1, max_size=6),
+    by_two=st.booleans(),
+)
 def test_any_edits_one_after_another(
-    edits: list[tuple[str, str, str] | None], tmp_path_factory: pytest.TempPathFactory
+    edits: list[tuple[str, str, str] | None],
+    by_two: bool,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """`None` stands for a file that comes, or goes."""
+    """`None` stands for a file that comes, or goes; two processes do the work of large files."""
     folder = tmp_path_factory.mktemp("edits")
     root, cache = folder / "project", folder / "cache"
     for name, text in {**CHAIN, "app/base.py": BASE, CAME_AND_WENT: MORE}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    with patch.object(scan_warm, "_MOST", 2):  # however much an edit touches, here
+    with (
+        patch.object(scan_warm, "_MOST", 2),  # however much an edit touches, here
+        patch.object(scan_warm, "_LINES_FOR_TWO", 0 if by_two else 10_000),
+        patch.object(build, "_ASIDE_FROM", 0 if by_two else 10_000),
+    ):
         scan(root, cache=cache)
         apply_and_compare(edits, root, cache)
 
@@ -230,6 +240,64 @@ def test_what_an_edit_does_not_touch_is_not_worked_on(
     assert_as_cold(project, cache)
     assert name in worked_on
     assert not any("other" in each for each in worked_on)
+
+
+LATER = "import time\n\nasync def nap():\n    time.sleep(1)\n"
+
+
+def test_a_new_file_that_nobody_speaks_of_is_worked_on_alone(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    scan(project, cache=cache)
+    worked_on: list[str] = []
+    ask = scan_warm.ask
+
+    def noted(graph: Graph, causes: Mapping[str, Cause], files: Iterable[Module]) -> object:
+        worked_on.extend(each.path for each in files)
+        return ask(graph, causes, files)
+
+    monkeypatch.setattr(scan_warm, "ask", noted)
+    (project / "app" / "fresh.py").write_text(LATER)
+    assert_as_cold(project, cache)
+    assert worked_on == ["app/fresh.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "importing"),
+    [
+        ("app/later.py", "from app.later import nap"),
+        ("app/later.py", "from app import later\nnap = later.nap"),
+        ("app/later.py", "import app\nnap = app.later.nap"),
+        ("app/below/__init__.py", "from app.below import nap"),
+        ("below/deep/later.py", "from below.deep import later\nnap = later.nap"),
+    ],
+)
+def test_a_new_file_that_was_imported_in_vain(
+    name: str, importing: str, project: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    (project / "app" / "waiting.py").write_text(
+        f"{importing}\n\nasync def waits():\n    nap()\n    await nap()\n"
+    )
+    scan(project, cache=cache)
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text(LATER)
+    assert_as_cold(project, cache)
+
+
+def test_a_folder_becomes_a_package(project: Path, tmp_path: Path) -> None:
+    """Files below are imported by other names then, and relative imports lead elsewhere."""
+    cache = tmp_path / "cache"
+    (project / "inner").mkdir()
+    (project / "inner" / "one.py").write_text(
+        "from .two import nap\n\nasync def waits():\n    nap()\n"
+    )
+    (project / "inner" / "two.py").write_text("import time\n\ndef nap():\n    time.sleep(1)\n")
+    scan(project / "inner", cache=cache)
+    (project / "inner" / "__init__.py").touch()
+    (project / "__init__.py").touch()
+    assert_as_cold(project / "inner", cache)
 
 
 def test_messages_of_the_sample_tell_lines(project: Path) -> None:

@@ -56,7 +56,8 @@ def test_nothing_found_is_exit_code_0(tmp_path: Path) -> None:
     [
         (("missing",), "no file or folder"),
         ((".", "--select", "blocking-cal"), "Did you mean blocking-call?"),
-        ((".", "--diff", "HEAD"), "--diff:"),
+        ((".", "--diff", "HEAD"), "--diff needs a git repository"),
+        ((".", "--select", "zzz"), "Those that do: async-lru-cache"),
         ((".", "--python", "."), "not a virtual environment"),
         (("empty",), "no Python file"),
     ],
@@ -159,3 +160,23 @@ def test_installed_packages_are_followed_when_an_environment_is_given(tmp_path: 
     [found] = as_json("--python", "../env", cwd=tmp_path / "app")["findings"]  # type: ignore[misc, attr-defined]
     assert (found["path"], found["line"]) == ("main.py", 4)
     assert found["culprit"] == "socket.create_connection"
+
+
+@pytest.mark.parametrize("pattern", ["app/*", "app", "svc.py", "app/svc.py"])
+def test_patterns_may_be_written_from_where_the_settings_lie(pattern: str, tmp_path: Path) -> None:
+    write(tmp_path, app__svc=SICK)
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.slowpath.scan.per-file-ignores]\n"{pattern}" = ["blocking-call"]\n'
+    )
+    assert slowpath("app", cwd=tmp_path).returncode == 0
+
+
+def test_the_cache_is_nothing_that_git_sees(tmp_path: Path) -> None:
+    write(tmp_path, app__svc=SICK)
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    slowpath(".", cwd=tmp_path)
+    assert any((tmp_path / ".slowpath" / "cache").iterdir())
+    told = subprocess.run(
+        ["git", "status", "--short"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert ".slowpath" not in told.stdout

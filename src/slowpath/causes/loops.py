@@ -228,8 +228,12 @@ def is_write(name: str) -> bool:
 def names_bound_in(body: Body, loop: int) -> set[str]:
     """Names that each turn of the loop binds, its target first of all."""
     found = set()
+    inside = {loop}
+    for number, block in enumerate(body.blocks):  # those around come first
+        if block.parent in inside:
+            inside.add(number)
     for stmt in body.stmts[_head(body, loop) :]:
-        if loop in body.ancestors(stmt.block):
+        if stmt.block in inside:
             for name in stmt.writes:
                 found.update(_WORD.findall(name.rpartition("]")[2].partition(".")[0]))
     return found

@@ -18,6 +18,12 @@ def question(part: Function | Class, asked: Any) -> Question:
     return ("C" if isinstance(part, Class) else "F") + part.qual, asked
 
 
+def is_conclusion(question: Question) -> bool:
+    """Whether it was asked by `Graph.conclude`."""
+    place, asked = question
+    return place[0] == "F" and asked.__class__ is tuple and ":" in asked[0]
+
+
 def answer(graph: Graph, module: Module, question: Question) -> str | None:
     """What is answered now; None if nobody can ask that from here.
 
@@ -60,6 +66,43 @@ def _of_class(program: Program, cls: Class, kind: str, asked: Any) -> str | None
     if kind == "s":
         return _told(program.stored(cls, asked[1]))
     return None
+
+
+def pack_conclusion(function: Function | Class, asked: Any) -> Any:
+    """What was concluded about a function, and how deep, as plain tuples.
+
+    None if it does not hold for whoever asks, or holds more than functions and plain values.
+    """
+    known = function.memo.get(asked)
+    if known.__class__ is not tuple:
+        return None
+    try:
+        return _packed(known[0]), known[1]
+    except TypeError:
+        return None
+
+
+def unpack_conclusion(program: Program, packed: Any) -> tuple[Any, int]:
+    """What was packed, as a memo has it."""
+    return _unpacked(program, packed[0]), packed[1]
+
+
+def _packed(value: Any) -> Any:
+    if value is None or value.__class__ in (bool, int, str):
+        return value
+    if value.__class__ is tuple:
+        return ("t", *map(_packed, value))
+    if value.__class__ is Function:
+        return ("f", value.key)
+    raise TypeError(value)
+
+
+def _unpacked(program: Program, packed: Any) -> Any:
+    if packed.__class__ is not tuple:
+        return packed
+    if packed[0] == "f":
+        return program.function_of(packed[1])
+    return tuple([_unpacked(program, each) for each in packed[1:]])
 
 
 def _with_height(part: Function | Class, asked: Any, value: Any) -> str:

@@ -7,11 +7,13 @@ import marshal
 import multiprocessing
 import os
 import re
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +24,14 @@ from slowpath.program.libraries import Row, libraries
 from slowpath.program.model import Module
 from slowpath.program.resolve import Program
 from slowpath.program.source import SourceFile, find
-from slowpath.program.store import Kept, Store, digest
+from slowpath.program.store import Record, Store, digest
+from slowpath.program.team import Seat, together
 
 _RECURSION = 6000
 _PARALLEL_FROM = 2_000_000  # bytes; below it a second process costs more than it saves
+_ASIDE_FROM = (
+    100_000  # bytes; below it a second process is not worth it even if there is more to do
+)
 _CHUNK = 400_000  # bytes of source a worker takes at a time
 _LARGEST = 20_000_000  # bytes; no person wrote such a file
 
@@ -36,32 +42,15 @@ _WORDS = bytes(
 _IGNORE = re.compile(r"#\s*slowpath:\s*ignore(?:\[([\w\-, ]*)\])?")
 
 Progress = Callable[[float, float], None]
-
-
-class Record(NamedTuple):
-    """What is kept of a file.
-
-    Attributes:
-        failure: why there is no summary, or "".
-        lines: lines of source, blank ones and comments included.
-        ignores: slugs of `# slowpath: ignore[...]` comments by line; none of them means all.
-        summary: what `extract` made of it, marshalled.
-        words: every word of the source once, to tell quickly what it does not speak of.
-    """
-
-    failure: str
-    lines: int
-    ignores: dict[int, tuple[str, ...]]
-    summary: bytes
-    words: bytes
+#: Why a file could not be read, lines, ignores and data of its record.
+_Reduced = tuple[str, int, dict[int, tuple[str, ...]], bytes]
 
 
 class Item(NamedTuple):
-    """One file as read: its record, a digest of its source, and whether it was parsed anew."""
+    """One file as read: its record, and whether it was parsed anew."""
 
     file: SourceFile
     record: Record
-    digest: str
     anew: bool
 
 
@@ -86,18 +75,25 @@ class Tree:
         return sum(item.anew for item in self.items)
 
 
-def read_tree(root: Path, cache: Path | None = None, progress: Progress | None = None) -> Tree:
+def read_tree(
+    root: Path,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> Tree:
     """Read every Python file under `root`.
 
     Args:
         root: a folder or one file.
         cache: folder for what was read, used again while a file's content is the same.
         progress: called with (bytes done, bytes in all).
+        meanwhile: what is to be done anyway; it may be called while another process reads the few
+            files that have changed.
     """
     files, errors = find(root)
     with _no_collection():
         store = Store(cache, root) if cache is not None else None
-        items = sorted(_items(files, store, progress), key=lambda each: each.file.shown)
+        items = sorted(_items(files, store, progress, meanwhile), key=lambda each: each.file.shown)
         if store is not None and any(item.anew for item in items):
             store.save()
     return Tree(root, items, errors, store)
@@ -124,13 +120,10 @@ def build(tree: Tree, cache: Path | None = None, environment: Path | None = None
 
 
 def module_of(item: Item, shown: str) -> Module:
-    """The module of a file that could be read."""
-    record = item.record
-    summary = marshal.loads(record.summary)
-    file = item.file
-    return Module(
-        file.module, shown, file.is_package, record.lines, summary, record.ignores, record.words
-    )
+    """The module of a file that could be read; it is unpacked when it is looked into."""
+    file, record = item.file, item.record
+    unpack = partial(marshal.loads, record.data)
+    return Module(file.module, shown, file.is_package, record.lines, unpack, record.ignores)
 
 
 @contextmanager
@@ -158,11 +151,14 @@ def _read_package(place: Path) -> Iterator[Row]:
     for item in read_tree(place).items:
         if not item.record.failure:
             file, record = item.file, item.record
-            yield file.path, file.module, file.is_package, record.lines, record.summary
+            yield file.path, file.module, file.is_package, record.lines, bytes(record.data)
 
 
 def _items(
-    files: list[SourceFile], store: Store | None, progress: Progress | None
+    files: list[SourceFile],
+    store: Store | None,
+    progress: Progress | None,
+    meanwhile: Callable[[], object] | None,
 ) -> Iterator[Item]:
     todo: list[tuple[SourceFile, int]] = []
     done = total = 0
@@ -170,29 +166,28 @@ def _items(
         try:
             status = os.stat(file.path)
         except OSError as exc:
-            yield _item(file, _unread(exc.strerror or "cannot be read", 0), False)
+            yield Item(file, _unread(file, exc.strerror or "cannot be read", 0), False)
+            continue
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            yield Item(file, _unread(file, "not a regular file", 0), False)
             continue
         total += status.st_size
         kept = store.get(file, status) if store is not None else None
         if kept is not None:
             done += status.st_size
-            yield _item(file, kept, False)
+            yield Item(file, kept, False)
         else:
             todo.append((file, status.st_size))
     chunks = list(_chunks(todo))
     size = sum(each for _, each in todo)
-    for chunk, results in _run(chunks, size):
+    for chunk, results in _run(chunks, size, meanwhile):
         for file, kept in zip(chunk, results, strict=True):
             if store is not None:
                 store.put(file, kept)
             done += kept.size
-            yield _item(file, kept, True)
+            yield Item(file, kept, True)
         if progress is not None:
             progress(done, total)
-
-
-def _item(file: SourceFile, kept: Kept, anew: bool) -> Item:
-    return Item(file, Record._make(marshal.loads(kept.data)), kept.digest, anew)
 
 
 def _chunks(todo: list[tuple[SourceFile, int]]) -> Iterator[list[SourceFile]]:
@@ -209,10 +204,13 @@ def _chunks(todo: list[tuple[SourceFile, int]]) -> Iterator[list[SourceFile]]:
 
 
 def _run(
-    chunks: list[list[SourceFile]], size: int
-) -> Iterator[tuple[list[SourceFile], list[Kept]]]:
+    chunks: list[list[SourceFile]], size: int, meanwhile: Callable[[], object] | None
+) -> Iterator[tuple[list[SourceFile], list[Record]]]:
     workers = min(os.cpu_count() or 1, 8, len(chunks))
     if size < _PARALLEL_FROM or workers < 2:
+        if meanwhile is not None and size >= _ASIDE_FROM:
+            yield from zip(chunks, _read_aside(chunks, meanwhile), strict=True)
+            return
         for chunk in chunks:
             yield chunk, _read_chunk(chunk)
         return
@@ -221,7 +219,19 @@ def _run(
         yield from zip(chunks, pool.imap(_read_chunk, chunks), strict=True)
 
 
-def _read_chunk(chunk: list[SourceFile]) -> list[Kept]:
+def _read_aside(
+    chunks: list[list[SourceFile]], meanwhile: Callable[[], object]
+) -> list[list[Record]]:
+    def work(seat: Seat) -> list[list[Record]]:
+        if seat.number or seat.size == 1:
+            return [_read_chunk(chunk) for chunk in chunks]
+        meanwhile()
+        return []
+
+    return together(work, 2)[-1]
+
+
+def _read_chunk(chunk: list[SourceFile]) -> list[Record]:
     gc.disable()
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION))
@@ -233,37 +243,46 @@ def _read_chunk(chunk: list[SourceFile]) -> list[Kept]:
         sys.setrecursionlimit(limit)
 
 
-def read_file(file: SourceFile) -> Kept:
+def read_file(file: SourceFile) -> Record:
     """Reduce one file; a file that cannot be read gives a record with the reason."""
     try:
         with open(file.path, "rb") as stream:
             status = os.fstat(stream.fileno())
             if status.st_size > _LARGEST:
-                return _unread("too large to be source", status.st_size)
+                return _unread(file, "too large to be source", status.st_size)
             source = stream.read()
     except OSError as exc:
-        return _unread(exc.strerror or "cannot be read", 0)
-    return Kept(status.st_mtime_ns, len(source), digest(source), _packed(_reduce(source, file)))
+        return _unread(file, exc.strerror or "cannot be read", 0)
+    return _read(file, source, status.st_mtime_ns)
 
 
-def _packed(record: Record) -> bytes:
-    # `marshal` takes nothing but plain tuples.
-    return marshal.dumps(record[:])
+def empty(file: SourceFile) -> Record:
+    """What would be read if nothing stood in the file."""
+    return _read(file, b"", 0)
 
 
-def _failed(reason: str) -> Record:
-    return Record(reason, 0, {}, b"", b"")
+def _read(file: SourceFile, source: bytes, mtime_ns: int) -> Record:
+    return Record(file.module, mtime_ns, len(source), digest(source), *_reduce(source, file))
 
 
-def _unread(reason: str, size: int) -> Kept:
-    data = _packed(_failed(reason))
-    return Kept(0, size, digest(data), data)
+def _unread(file: SourceFile, reason: str, size: int) -> Record:
+    return Record(file.module, 0, size, digest(reason.encode()), *_failed(reason))
 
 
-def _reduce(source: bytes, file: SourceFile) -> Record:
+def _failed(reason: str) -> _Reduced:
+    return reason, 0, {}, b""
+
+
+def _reduce(source: bytes, file: SourceFile) -> _Reduced:
+    if b"\0" in source:
+        return _failed("cannot be decoded: it holds null bytes, as UTF-16 does")
     try:
-        summary = marshal.dumps(extract.extract(source, file.module, file.is_package))
+        summary = extract.extract(source, file.module, file.is_package)
+        words = b" ".join(dict.fromkeys(source.translate(_WORDS).split()))
+        data = marshal.dumps((summary, words))
     except SyntaxError as exc:
+        if exc.msg.startswith("(unicode error)"):
+            return _failed(f"cannot be decoded: {exc.msg.removeprefix('(unicode error) ')}")
         where = f" (line {exc.lineno})" if exc.lineno else ""
         return _failed(f"not Python 3: {exc.msg}{where}")
     except (ValueError, UnicodeDecodeError) as exc:
@@ -271,8 +290,7 @@ def _reduce(source: bytes, file: SourceFile) -> Record:
     except (RecursionError, MemoryError):
         return _failed("nested too deeply to be read")
     lines = source.count(b"\n") + (not source.endswith(b"\n") and bool(source))
-    words = b" ".join(dict.fromkeys(source.translate(_WORDS).split()))
-    return Record("", lines, ignore_comments(source), summary, words)
+    return "", lines, ignore_comments(source), data
 
 
 def ignore_comments(source: bytes) -> dict[int, tuple[str, ...]]:

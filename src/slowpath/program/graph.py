@@ -51,9 +51,12 @@ class Graph(Ways):
 
     Attributes:
         focus: the files that are gone through.
+        recall: called with a function and a question before a conclusion is drawn; an earlier
+            scan may have drawn it, and it goes into the function's memo.
     """
 
     focus: Sequence[Module] = ()
+    recall: Callable[[Function, Any], None] | None = None
     _blocking: dict[Function, tuple[Reached, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -224,11 +227,14 @@ class Graph(Ways):
         """Draw a conclusion about a function, once; `draw` is a function of some module.
 
         It is called with the graph, the function and what is given further, and may ask itself
-        for others. In a circle, or too deep, it is None.
+        for others. In a circle, or too deep, it is None. It may be kept for the next scan, when
+        lines are others: places are told by the numbers of calls.
         """
+        key = (f"{draw.__module__}:{draw.__qualname__}", *args)
         if function.module is not READER.here:
             READER.lean(function.module)
-        key = (f"{draw.__module__}:{draw.__qualname__}", *args)
+            if self.recall is not None:
+                self.recall(function, key)
         return self.program.once(function, key, lambda: draw(self, function, *args))
 
     def concluded(self, function: Function, key: tuple[Any, ...]) -> Any:

@@ -8,20 +8,22 @@ from __future__ import annotations
 import marshal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from slowpath.program import extract
 from slowpath.program.knowledge import Knowledge
 from slowpath.program.model import Module
-from slowpath.program.store import digest, load_marshalled, save_marshalled
+from slowpath.program.shelf import load_marshalled, save_marshalled
+from slowpath.program.store import digest
 
 # So far from the project, and so much source, packages are read. Beyond it a chain is longer than
 # a reader follows, and reading costs more than the project itself.
 _DEEPEST = 4
 _MOST_BYTES = 60_000_000
 
-#: (path, dotted name, whether it is a package, lines, summary as `extract` made it)
+#: (path, dotted name, whether it is a package, lines, what was read, as records have it)
 Row = tuple[str, str, bool, int, bytes]
 Read = Callable[[Path], Iterable[Row]]
 
@@ -73,8 +75,8 @@ def _place(site: Path, name: str) -> Path | None:
 
 
 def _module(row: Row) -> Module:
-    path, name, is_package, lines, summary = row
-    return Module(name, path, is_package, lines, marshal.loads(summary))
+    path, name, is_package, lines, data = row
+    return Module(name, path, is_package, lines, partial(marshal.loads, data))
 
 
 def _package(place: Path, version: str, cache: Path | None, read: Read) -> Iterable[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -226,8 +226,12 @@ class Class:
         return f"<class {self.module.name}:{self.qual}>"
 
 
+#: What `extract` makes of a file, and every word of its source once.
+Unpacked = tuple[tuple[Any, ...], bytes]
+
+
 class Module:
-    """One file."""
+    """One file; what was read of it is unpacked when somebody first looks into it."""
 
     __slots__ = (
         "_assigns",
@@ -236,6 +240,7 @@ class Module:
         "_imports",
         "_mentioned",
         "_stars",
+        "_unpack",
         "body",
         "ignores",
         "is_package",
@@ -251,18 +256,28 @@ class Module:
         path: str,
         is_package: bool,
         lines: int,
-        record: tuple[Any, ...],
+        unpack: Callable[[], Unpacked],
         ignores: dict[int, tuple[str, ...]] | None = None,
-        words: bytes = b"",
     ) -> None:
-        functions, classes, imports, stars, assigns, body = record
         self.name = name
         self.path = path
         self.is_package = is_package
         self.lines = lines
         self.ignores = ignores or {}
-        self.words = words
+        self._unpack = unpack
         self._mentioned: dict[tuple[str, ...], bool] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """What `unfold` fills in, asked for the first time; there is nothing else that lacks."""
+        if name not in self.__slots__:
+            raise AttributeError(name)
+        self.unfold()
+        return getattr(self, name)
+
+    def unfold(self) -> None:
+        """Make functions and classes of what was read."""
+        (functions, classes, imports, stars, assigns, body), words = self._unpack()
+        self.words = words
         self._functions: dict[str, Function] = {}
         seen: dict[str, int] = {}
         kept: dict[str, int] = {}
@@ -279,7 +294,7 @@ class Module:
         self._assigns: dict[str, list[tuple[Ref, Ref]]] = {}
         for target, value, annotation in assigns:
             self._assigns.setdefault(target, []).append((value, annotation))
-        self.body = Function(self, ("", 1, lines, 0, (), (), None, "", None, body))
+        self.body = Function(self, ("", 1, self.lines, 0, (), (), None, "", None, body))
 
     @property
     def functions(self) -> dict[str, Function]:

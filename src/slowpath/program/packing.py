@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple
 from typing import Any
 
@@ -12,9 +12,34 @@ from slowpath.program.graph import Graph
 from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Call, Function
 from slowpath.program.reader import at_work
+from slowpath.program.resolve import Program
 from slowpath.program.waits import Local
+from slowpath.program.ways import Origin
 
 Packed = Any
+
+
+class PackedOrigins(Mapping[Function, Origin]):
+    """How the loop, or a thread, comes to functions, which are found when they are asked for."""
+
+    def __init__(self, packed: Packed, program: Program) -> None:
+        self._packed = packed
+        self._program = program
+
+    def __contains__(self, function: object) -> bool:
+        return isinstance(function, Function) and function.key in self._packed
+
+    def __getitem__(self, function: Function) -> Origin:
+        origin = self._packed[function.key]
+        if isinstance(origin, str):
+            return origin
+        return self._program.function_of(origin[0]), origin[1]
+
+    def __iter__(self) -> Iterator[Function]:
+        return map(self._program.function_of, self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
 
 
 class Packing:

@@ -65,6 +65,11 @@ class Program(Memo):
                 found.add(name)
         return frozenset(found)
 
+    def names(self) -> dict[str, str]:
+        """Names that can be imported, with the paths of their files; "" for a folder's."""
+        files = {name: module.path for name, module in self.modules.items()}
+        return {**dict.fromkeys(self.packages, ""), **files}
+
     def index(self, word: str, gather: Gather, libraries: bool = False) -> Index:
         """What `gather` finds in each file, to be looked up over all of them.
 

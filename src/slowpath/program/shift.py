@@ -20,16 +20,13 @@ _BLOCK = (2, 2)
 _DEFINITION = (1, 2)
 
 
-def line_map(old: bytes, new: bytes) -> LineMap | None:
-    """Where each line that the old summary speaks of is in the new one; None if they differ.
+def line_map(old: Any, new: Any) -> LineMap | None:
+    """Where each line that the old summary of `extract` speaks of is in the new one.
 
-    Args:
-        old, new: marshalled summaries of `extract`; empty for a file that could not be read.
+    None if they differ in more than their lines.
     """
-    if not old or not new:
-        return None
     pairs: list[tuple[int, int]] = [(1, 1)]
-    if not _same_summary(marshal.loads(old), marshal.loads(new), pairs):
+    if not _same_summary(old, new, pairs):
         return None
     return _monotone(pairs)
 

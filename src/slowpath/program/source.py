@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +33,8 @@ def find(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]]]:
         The files in order of their paths, and (path, message) of what cannot be read.
     """
     if root.is_file():
-        return [_describe(str(root), root.name, _package_root(root.parent))], []
+        parts = [*_parts(str(root.parent), _package_root(root.parent)), root.name]
+        return [_describe(str(root), root.name, parts)], []
     files: list[SourceFile] = []
     errors: list[tuple[str, str]] = []
     base = _package_root(root)
@@ -52,12 +52,13 @@ def find(root: Path) -> tuple[list[SourceFile], list[tuple[str, str]]]:
             and not each.endswith((".egg-info", ".dist-info"))
             and not os.path.exists(os.path.join(folder, each, "pyvenv.cfg"))
         )
+        above = f"{_relative(folder, top)}{os.sep}" if folder != top else ""
+        parts = _parts(folder, base)
         for name in sorted(names):
-            path = os.path.join(folder, name)
             if name.endswith(".py"):
-                files.append(_describe(path, _relative(path, top), base))
+                files.append(_describe(os.path.join(folder, name), above + name, [*parts, name]))
             elif name.endswith(".ipynb"):
-                errors.append((_relative(path, top), "notebooks are not read"))
+                errors.append((above + name, "notebooks are not read"))
     return files, errors
 
 
@@ -74,8 +75,7 @@ def _package_root(folder: Path) -> str:
     return str(folder)
 
 
-def _describe(path: str, shown: str, base: str) -> SourceFile:
-    parts = list(_parts(os.path.relpath(os.path.abspath(path), base)))
+def _describe(path: str, shown: str, parts: list[str]) -> SourceFile:
     if "src" in parts[:-1]:
         parts = parts[parts.index("src") + 1 :]
     is_package = parts[-1] == "__init__.py"
@@ -85,5 +85,7 @@ def _describe(path: str, shown: str, base: str) -> SourceFile:
     return SourceFile(path, shown.replace(os.sep, "/"), ".".join(parts), is_package)
 
 
-def _parts(path: str) -> Iterator[str]:
-    yield from path.split(os.sep)
+def _parts(folder: str, base: str) -> list[str]:
+    """The folders from the base down to this one."""
+    below = os.path.relpath(os.path.abspath(folder), base)
+    return below.split(os.sep) if below != os.curdir else []

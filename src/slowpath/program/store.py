@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-import marshal
 import os
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from slowpath.program import extract
+from slowpath.program.shelf import Piece, Shelf
 from slowpath.program.source import SourceFile
 
+_Facts = tuple[str, int, int, str, str, int, dict[int, tuple[str, ...]]]
 
-class Kept(NamedTuple):
-    """A file's record as marshalled, with the time (ns), size (bytes) and digest of its source."""
 
+class Record(NamedTuple):
+    """What is kept of a file.
+
+    Attributes:
+        module: the name that it was read under, on which relative imports hang.
+        mtime_ns, size, digest: of its source.
+        failure: why it could not be read, or "".
+        lines: lines of source, blank ones and comments included.
+        ignores: slugs of `# slowpath: ignore[...]` comments by line; none of them means all.
+        data: what `extract` made of it and every word of the source once, marshalled; empty if
+            it could not be read.
+    """
+
+    module: str
     mtime_ns: int
     size: int
     digest: str
-    data: bytes
+    failure: str
+    lines: int
+    ignores: dict[int, tuple[str, ...]]
+    data: Piece
 
 
 class Store:
@@ -31,66 +46,48 @@ class Store:
     """
 
     def __init__(self, folder: Path, root: Path) -> None:
-        self._path = folder / f"scan-{root_name(root)}.bin"
-        self._version = f"{extract.FORMAT}-{sys.version_info[0]}.{sys.version_info[1]}"
-        self._known: dict[str, tuple[int, int, str, bytes]] = {}
-        self._kept: dict[str, tuple[int, int, str, bytes]] = {}
-        saved = load_marshalled(self._path)
-        if isinstance(saved, tuple) and len(saved) == 2 and saved[0] == self._version:
-            self._known = saved[1]
+        version = f"{extract.FORMAT}-{sys.version_info[0]}.{sys.version_info[1]}"
+        self._shelf = Shelf(folder / f"scan-{root_name(root)}.bin", version)
+        self._known: dict[str, _Facts] = self._shelf.head or {}
+        self._kept: dict[str, _Facts] = {}
+        self._read: dict[str, Piece] = {}
 
-    def get(self, file: SourceFile, status: os.stat_result) -> Kept | None:
+    def get(self, file: SourceFile, status: os.stat_result) -> Record | None:
         """What is kept of the file, if it is as it was."""
-        known = self._known.get(file.path)
-        if known is None or known[1] != status.st_size:
+        known = self.before(file.path)
+        if known is None or (known.module, known.size) != (file.module, status.st_size):
             return None
-        if known[0] != status.st_mtime_ns:
+        if known.mtime_ns != status.st_mtime_ns:
             try:
                 with open(file.path, "rb") as stream:
-                    if digest(stream.read()) != known[2]:
+                    if digest(stream.read()) != known.digest:
                         return None
             except OSError:
                 return None
-        kept = self._kept[file.path] = (status.st_mtime_ns, *known[1:])
-        return Kept._make(kept)
+            known = known._replace(mtime_ns=status.st_mtime_ns)
+        self._kept[file.path] = known[:-1]
+        return known
 
-    def before(self, path: str) -> Kept | None:
+    def before(self, path: str) -> Record | None:
         """What the file was when the store was last saved, whatever it is now."""
-        known = self._known.get(path)
-        return Kept._make(known) if known is not None else None
+        facts = self._known.get(path)
+        data = self._shelf.get(path) if facts is not None else None
+        return Record(*facts, data) if facts is not None and data is not None else None
 
-    def put(self, file: SourceFile, kept: Kept) -> None:
-        self._kept[file.path] = kept[:]
+    def put(self, file: SourceFile, record: Record) -> None:
+        """Keep what was read anew; `before` still tells what was."""
+        self._kept[file.path] = record[:-1]
+        self._read[file.path] = record.data
 
     def save(self) -> None:
         """Write what is current."""
-        save_marshalled(self._path, (self._version, self._kept))
+        self._shelf.save(self._kept, self._kept, self._read)
 
 
 def root_name(root: Path) -> str:
     """A short name for a scanned folder, for the names of files in the cache."""
-    return digest(str(root.resolve()).encode())[:16]
+    return digest(os.fsencode(root.resolve()))[:16]
 
 
 def digest(source: bytes) -> str:
     return hashlib.blake2b(source, digest_size=16).hexdigest()
-
-
-def load_marshalled(path: Path) -> Any:
-    """What `save_marshalled` wrote; None if it is not there, or was cut short."""
-    try:
-        return marshal.loads(path.read_bytes())
-    except (OSError, ValueError, EOFError, TypeError):
-        return None
-
-
-def save_marshalled(path: Path, value: Any) -> None:
-    """Write all or nothing; a cache that cannot be written is done without."""
-    try:
-        data = marshal.dumps(value)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as stream:
-            stream.write(data)
-        os.replace(stream.name, path)
-    except (OSError, ValueError):
-        pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import import_module
+from importlib import resources
 
 from slowpath.program.extract import Ref
 from slowpath.program.model import Function
@@ -19,30 +19,18 @@ COMMON = frozenset(
     "exception dict json model_dump model_validate validate to_dict from_dict __init__ __call__ "
     "__enter__ __exit__ __aenter__ __aexit__ list all first one refresh fetch query".split()
 )
-_TYPES = (
-    "argparse.ArgumentParser array.array asyncio.AbstractEventLoop asyncio.Condition "
-    "asyncio.DatagramTransport asyncio.Queue asyncio.StreamReader asyncio.StreamWriter "
-    "asyncio.Task asyncio.Transport builtins.bytes builtins.dict builtins.int builtins.list "
-    "builtins.set builtins.str collections.Counter collections.OrderedDict collections.deque "
-    "concurrent.futures.Executor concurrent.futures.Future configparser.ConfigParser "
-    "contextlib.AsyncExitStack contextlib.ExitStack datetime.datetime decimal.Decimal "
-    "email.message.EmailMessage http.client.HTTPConnection io.BytesIO io.TextIOWrapper "
-    "logging.Handler logging.Logger multiprocessing.process.BaseProcess pathlib.Path queue.Queue "
-    "re.Match re.Pattern selectors.BaseSelector socket.socket sqlite3.Connection sqlite3.Cursor "
-    "ssl.SSLContext subprocess.Popen tarfile.TarFile threading.Condition threading.Thread "
-    "urllib.request.Request uuid.UUID xml.etree.ElementTree.Element zipfile.ZipFile"
-).split()
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @cache
 def of_standard_types() -> frozenset[str]:
-    """Methods that some type of the standard library has as well."""
-    found: set[str] = set()
-    for dotted in _TYPES:
-        module, _, name = dotted.rpartition(".")
-        found.update(dir(getattr(import_module(module), name)))
-    return frozenset(found)
+    """Methods that some type of the standard library has as well, but for short and common ones.
+
+    They are written down, so that what is found does not hang on the Python that slowpath runs
+    on, and no scan has to import all these types.
+    """
+    table = resources.files("slowpath.program") / "knowledge" / "standard_methods.txt"
+    return frozenset(table.read_text("utf-8").split())
 
 
 def alike(receiver: Ref, target: Function) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from slowpath.program.calls import POSSIBLE
@@ -28,6 +28,7 @@ class Way:
 
 #: How the loop comes to a function: a call of another one, or the kind of entry that it is.
 Origin = tuple[Function, int] | str
+Origins = Mapping[Function, Origin]
 
 
 @dataclass
@@ -35,8 +36,8 @@ class Ways(Waits):
     """The calls of the project, and the ways that lead along them."""
 
     _entries: dict[Function, str] | None = None
-    _origins: dict[Function, Origin] | None = None
-    _threads: dict[Function, Origin] | None = None
+    _origins: Origins | None = None
+    _threads: Origins | None = None
 
     @property
     def entries(self) -> dict[Function, str]:
@@ -84,7 +85,7 @@ class Ways(Waits):
         """The shortest way from a plain route, if there is one."""
         return self._back(self.threads(), function)
 
-    def _back(self, origins: dict[Function, Origin], function: Function) -> Way | None:
+    def _back(self, origins: Origins, function: Function) -> Way | None:
         hops: list[tuple[Function, int]] = []
         origin = origins.get(function)
         while isinstance(origin, tuple):
@@ -93,11 +94,11 @@ class Ways(Waits):
             origin = origins.get(function)
         return Way(function, origin, tuple(reversed(hops))) if origin is not None else None
 
-    def come_by(self, origins: dict[Function, Origin], threads: dict[Function, Origin]) -> None:
+    def come_by(self, origins: Origins, threads: Origins) -> None:
         """Take from an earlier scan how the loop, and threads, come to functions."""
         self._origins, self._threads = origins, threads
 
-    def origins(self) -> dict[Function, Origin]:
+    def origins(self) -> Origins:
         """Where the loop comes from to each function that it reaches."""
         if self._origins is None:
             with at_work(None):
@@ -123,14 +124,15 @@ class Ways(Waits):
                 self._spread(origins, deque(new))
         return origins
 
-    def threads(self) -> dict[Function, Origin]:
+    def threads(self) -> Origins:
         """Where a thread comes from to each plain function that plain routes lead to."""
         if self._threads is None:
             with at_work(None):
                 table = self.threaded_index().table()
                 routes = [self.program.function_of(each) for each in table]
-                self._threads = dict.fromkeys(routes, "route")
-                self._spread(self._threads, deque(self._threads), plain=True)
+                threads: dict[Function, Origin] = dict.fromkeys(routes, "route")
+                self._spread(threads, deque(threads), plain=True)
+                self._threads = threads
         return self._threads
 
     def threaded_index(self) -> Index:

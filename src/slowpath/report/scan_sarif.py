@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import Any
 from urllib.parse import quote
 
@@ -94,7 +95,7 @@ def _location(
 ) -> dict[str, Any]:
     made: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(result.shown_path(path))},
+            "artifactLocation": {"uri": quote(os.fsencode(result.shown_path(path)))},
             "region": {"startLine": max(line, 1), "endLine": max(end_line, line, 1)},
         }
     }
@@ -106,4 +107,4 @@ def _location(
 def fingerprint(found: Finding) -> str:
     """The same for a finding that only moved to another line."""
     text = "\0".join((found.cause.slug, found.path, found.function, found.culprit))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:32]

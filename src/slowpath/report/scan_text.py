@@ -14,6 +14,7 @@ from rich.text import Text
 
 from slowpath.causes.base import Finding, Safety
 from slowpath.report.scan_result import Result
+from slowpath.report.words import counted
 
 _WIDTH = 80
 _STYLES = {"certain": "bold red", "likely": "yellow", "possible": "dim"}
@@ -111,7 +112,8 @@ def _summary(result: Result, console: Console) -> None:
         console.print(
             f"cures as changes of your code: slowpath fix --scan {where}", highlight=False
         )
-    read = f"{result.files:,} files, {result.lines:,} lines in {result.seconds:.1f} s"
+    files, lines = counted(result.files, "file"), counted(result.lines, "line")
+    read = f"{files}, {lines} in {result.seconds:.1f} s"
     number = len(result.findings)
     found = f"{number} finding{'' if number == 1 else 's'}" if number else "nothing found"
     console.print(f"{found}: {read}", highlight=False)

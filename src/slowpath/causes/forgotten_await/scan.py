@@ -11,7 +11,7 @@ from slowpath.causes.forgotten_await import CAUSE
 from slowpath.causes.reading import at_call, only_looked_into
 from slowpath.program import extract
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
-from slowpath.program.model import Body, Call, Function, Module, Stmt
+from slowpath.program.model import Call, Function, Module, Stmt
 from slowpath.program.values import argument
 
 # Decorators that leave a coroutine function one.
@@ -42,6 +42,8 @@ _OFTEN = 3
 _BOTH = frozenset(
     "put get join wait set clear acquire release close write start stop cancel read flush".split()
 )
+# To look for more names than these takes longer than to look at the calls.
+_FEW = 40
 _TAKEN = "it is taken for its result without await"
 _COROUTINES_OWN = ("close", "send", "throw", "cr_", "__")
 
@@ -55,8 +57,9 @@ def scan(graph: Graph) -> Iterator[Finding]:
     for module in graph.files():
         names = _coroutine_functions(module)
         if names:
+            few = tuple(names) if len(names) <= _FEW else ()
             for function in module.functions.values():
-                if function.is_async or not function.mentions(*names):
+                if function.is_async or (few and not function.mentions(*few)):
                     continue
                 if graph.is_reached(function):
                     continue
@@ -64,8 +67,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
                     yield from _in(graph, function)
 
 
-def _coroutine_functions(module: Module) -> tuple[str, ...]:
-    return tuple({each.name for each in module.functions.values() if each.is_async})
+def _coroutine_functions(module: Module) -> set[str]:
+    return {each.name for each in module.functions.values() if each.is_async}
 
 
 def _in(graph: Graph, function: Function) -> Iterator[Finding]:
@@ -161,7 +164,7 @@ def _misused(graph: Graph, function: Function, index: int) -> str:
     if stmt.writes[0][0] == "[":
         return "it is taken apart without await"
     name = stmt.writes[0]
-    if len(stmt.writes) != 1 or _as_coroutine(body, name):
+    if len(stmt.writes) != 1 or _as_coroutine(function, name):
         return ""
     if only_looked_into(body, name, stmt) or _only_handed_on(graph, function, name, stmt):
         return f"{name} is taken for its result without await"
@@ -219,14 +222,18 @@ def _read_bare(function: Function, name: str) -> bool:
     return function.awaits and sum(stmt.reads.count(name) for stmt in body.stmts) > given
 
 
-def _as_coroutine(body: Body, name: str) -> bool:
+def _as_coroutine(function: Function, name: str) -> bool:
     """Whether something is read from the name that a coroutine itself has."""
-    prefix = name + "."
-    return any(
-        read.startswith(prefix) and read[len(prefix) :].startswith(_COROUTINES_OWN)
-        for stmt in body.stmts
-        for read in stmt.reads
-    )
+    read: set[str] | None = function.memo.get("read as coroutines")
+    if read is None:
+        read = function.memo["read as coroutines"] = set()
+        for chain in {each for stmt in function.body.stmts for each in stmt.reads}:
+            at = chain.find(".")
+            while at >= 0:
+                if chain.startswith(_COROUTINES_OWN, at + 1):
+                    read.add(chain[:at])
+                at = chain.find(".", at + 1)
+    return name in read
 
 
 def _gives_coroutine(graph: Graph, function: Function, edge: Edge) -> bool:
