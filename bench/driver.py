@@ -158,7 +158,7 @@ def _store(
                 (c.span_id, c.start_ns, c.end_ns, "GET", name, c.status, c.bytes, c.error)
             )
     content = {
-        "cpus": os.cpu_count(),
+        "cpus": 1,  # the app has a core of its own, and no other
         "traffic": {"users": users, "warmup_s": warmup_s, "rate": None},
         "window": {"start_ns": window[0], "end_ns": window[1]},
     }

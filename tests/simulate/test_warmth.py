@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import pytest
-
-from slowpath.simulate.cooling import Slices, learned
 from slowpath.simulate.engine import Engine, Op, Script
 from slowpath.simulate.system import System
 from slowpath.simulate.warmth import AGES_NS, Warmth
@@ -54,35 +48,6 @@ def test_work_without_a_code_takes_the_same_at_any_time() -> None:
     script = ((Op.WORK, MS, 0),)
     found = latencies(System(warmth=TWICE_WHEN_COLD), script, (0, 0), (99 * MS, 0))
     assert found == [MS, MS]
-
-
-def of_a_loop(length: Sequence[float], age: Sequence[int], code: Sequence[int]) -> Slices:
-    end = np.cumsum(np.array(length, np.int64))
-    return Slices(
-        end - np.array(length, np.int64),
-        end,
-        np.array(code, np.int64),
-        np.array(age, np.int64),
-        np.ones(len(length), np.bool_),
-    )
-
-
-def test_the_factor_of_cold_code_is_learned_from_code_that_ran_at_both_ages() -> None:
-    length, age, code = [], [], []
-    for number, warm in enumerate((100_000, 300_000)):
-        for old in (False, True) * 50:
-            length.append(warm * (1.8 if old else 1.0))
-            age.append(AGES_NS[-1] if old else 0)
-            code.append(number)
-    factors = learned({0: of_a_loop(length, age, code)}).factors
-    assert factors[0] == 1.0
-    assert factors[-1] == pytest.approx(1.8, rel=0.01)
-
-
-def test_code_that_always_ran_at_one_age_tells_nothing() -> None:
-    length = [100_000] * 50 + [900_000] * 50
-    age = [0] * 50 + [AGES_NS[-1]] * 50
-    assert not learned({0: of_a_loop(length, age, [1] * 50 + [2] * 50)}).matters
 
 
 def order(*at: tuple[int, int]) -> list[int]:

@@ -15,11 +15,11 @@ from slowpath.simulate.contention import (
     fitted_capacity,
     saturated_capacity,
 )
-from slowpath.simulate.cooling import learned, slices_by_loop
+from slowpath.simulate.cooling import slices_by_loop
 from slowpath.simulate.offered import network_ns, offered
 from slowpath.simulate.places import QUEUES, Mark, Places
 from slowpath.simulate.turns import turns_ns
-from slowpath.simulate.warmth import SUFFERS_NS
+from slowpath.simulate.warmth import SUFFERS_NS, TYPICAL
 from slowpath.simulate.workload import (
     ON_LOOP,
     Behaviour,
@@ -68,7 +68,7 @@ class _Observer:
         self._request = 0
         self._handed_over = False  # whether what comes next began when a place was given
         self.loops = slices_by_loop(self.recording)
-        self.warmth = learned(self.loops)
+        self.warmth = TYPICAL
 
     def workload(self) -> Workload:
         ledger = self.ledger
