@@ -151,7 +151,7 @@ def _query_beneath(graph: Graph, edge: Edge, call: Call) -> tuple[tuple[Function
 
 def is_lookup(name: str) -> bool:
     """Whether a name speaks of reading something, so that many could be read at once."""
-    return bool(_LOOKUPS.match(name))
+    return bool(_LOOKUPS.match(name)) or name.endswith("_exists")
 
 
 def several_requests(calls: list[Repeated], loop: int) -> bool:

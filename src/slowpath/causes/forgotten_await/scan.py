@@ -10,6 +10,7 @@ from slowpath.causes.base import Finding
 from slowpath.causes.forgotten_await import CAUSE
 from slowpath.causes.reading import at_call, only_looked_into
 from slowpath.program import extract
+from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
 from slowpath.program.model import Body, Call, Function, Module, Stmt
 from slowpath.program.values import argument
@@ -255,5 +256,25 @@ def _plain(graph: Graph, target: Function) -> bool:
         if any(each is not None and each.is_generator for each in written):
             return False
     return all(
-        name.rpartition(".")[2] in _NEUTRAL for name in graph.program.decorator_names(target)
+        name.rpartition(".")[2] in _NEUTRAL or _wraps_in_coroutine(graph, target, ref)
+        for name, ref in zip(graph.program.decorator_names(target), target.decorators, strict=True)
     )
+
+
+def _wraps_in_coroutine(graph: Graph, target: Function, decorator: Ref) -> bool:
+    """Whether a decorator of the project puts a coroutine function in place of another."""
+    ref = decorator
+    if isinstance(ref, int) and not isinstance(ref, bool):
+        ref = target.scope.body.calls[ref].func
+    value = graph.program.value(target.scope, ref)
+    if value is None or value[0] != "fn":
+        return False
+    inside = value[1].qual + "."
+    wrappers = [
+        each
+        for qual, each in value[1].module.functions.items()
+        if qual.startswith(inside)
+        and any(name.rpartition(".")[2] == "wraps" for name in graph.program.decorator_names(each))
+    ]
+    # Where there is one of either kind, the decorator looks at what it wraps.
+    return any(each.is_async and not each.is_generator for each in wrappers)
