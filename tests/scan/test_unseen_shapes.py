@@ -164,3 +164,39 @@ def test_the_way_to_what_grows_ends_where_it_is_made(tmp_path: Path) -> None:
     )
     assert (found.line, found.chain[-1].line, found.chain[-1].function) == (
         9, 6, "LockManager.__init__")  # fmt: skip
+
+
+MODELS = """
+from sqlalchemy.orm import DeclarativeBase, relationship
+class Base(DeclarativeBase): ...
+class Gateway(Base):
+    tools = relationship("Tool", lazy="selectin")
+class Tool(Base):
+    gateway = relationship("Gateway")
+    @property
+    def name(self):
+        return self.gateway.slug
+    @property
+    def title(self):
+        return "tool"
+"""
+LISTED = """
+from sqlalchemy import select
+from .models import Tool
+class Tools:
+    def read(self, tool):
+        return {{"name": tool.{attr}}}
+    def list(self, db):
+        tools = db.execute(select(Tool)).scalars().all()
+        return [self.read(tool) for tool in tools]
+"""
+
+
+@pytest.mark.parametrize(("attr", "expected"), [("name", [9]), ("title", [])])
+def test_a_property_that_a_helper_reads_may_load_more(
+    attr: str, expected: list[int], tmp_path: Path
+) -> None:
+    found = findings(
+        tmp_path, "n-plus-one", app__models=MODELS, app__tools=LISTED.format(attr=attr)
+    )
+    assert lines(found) == expected
