@@ -67,6 +67,44 @@ SHAPES = {
                     table = await self.get_with(session, name)
                     await session.execute(table)
         """,
+    "all queries at once": REPO
+    + """
+        async def f(repo: Repo, names):
+            import asyncio
+            return await asyncio.gather(*[repo.table_exists(n) for n in names])  # n-plus-one
+        """,
+    "all of a list at once": REPO
+    + """
+        async def f(repo: Repo, names):
+            import asyncio
+            found = [repo.table_exists(n) for n in names]  # n-plus-one
+            return await asyncio.gather(*found)
+        """,
+    "two different ones at once": REPO
+    + """
+        async def f(repo: Repo, name):
+            import asyncio
+            return await asyncio.gather(repo.table_exists(name), repo.get_table(name))
+        """,
+    "requests at once": """
+        import asyncio, httpx
+        client = httpx.AsyncClient()
+        async def get_page(url):
+            return await client.get(url)
+        async def f(urls):
+            return await asyncio.gather(*[get_page(u) for u in urls])
+        """,
+    "rows read again one by one": """
+        from sqlalchemy.ext.asyncio import AsyncSession
+        async def f(session: AsyncSession, users):
+            for user in users:
+                await session.refresh(user, ["orders"])  # n-plus-one
+        """,
+    "a row read again": """
+        from sqlalchemy.ext.asyncio import AsyncSession
+        async def f(session: AsyncSession, user):
+            await session.refresh(user, ["orders"])
+        """,
     "a coroutine function in the project's wrapper": """
         import functools, asyncio
         def retried(times):
