@@ -41,7 +41,9 @@ INNOCENT = {
     "what is left out by name": "google.cloud.storage.Client.bucket",
     "something else of the package": "azure.core.credentials.AzureKeyCredential.update",
     "a query that is only put together": "polars.LazyFrame.filter",
-    "closing": "diskcache.Cache.timeout",
+    "a batch that is gathered": "google.cloud.firestore.Client.batch().delete",
+    "whether it is closed": "openai.OpenAI.is_closed",
+    "data beside the cache": "diskcache.Cache.timeout",
 }
 
 

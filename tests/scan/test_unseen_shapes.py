@@ -100,6 +100,15 @@ SHAPES = {
             for user in users:
                 await session.refresh(user, ["orders"])  # n-plus-one
         """,
+    "a row made anew and read back": """
+        from sqlalchemy.ext.asyncio import AsyncSession
+        async def f(session: AsyncSession, names):
+            for name in names:
+                row = dict(name=name)
+                session.add(row)
+                await session.commit()
+                await session.refresh(row)
+        """,
     "a row read again": """
         from sqlalchemy.ext.asyncio import AsyncSession
         async def f(session: AsyncSession, user):

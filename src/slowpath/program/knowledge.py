@@ -278,7 +278,7 @@ def _is_harmless(rest: str) -> bool:
     """Whether `rest`, behind a client, ends its use, is of the protocols of async code, or is
     something that only data can do, such as what an attribute of the client holds."""
     owner, _, last = rest.rpartition(".")
-    return last == "close" or "__a" in rest or (bool(owner) and last in _ONLY_DATA)
+    return last in ("close", "is_closed") or "__a" in rest or (bool(owner) and last in _ONLY_DATA)
 
 
 def _is_data(primitive: Primitive, rest: str) -> bool:

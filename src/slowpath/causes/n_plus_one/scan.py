@@ -55,7 +55,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
             direct = len(path) == 1
             gives = len(path) <= _NEAR and _gives(function, each.site)
             lookup = is_lookup(call.name) or ((direct or gives) and _reads(*path[-1]))
-            lookup = lookup or (direct and call.name == "refresh")  # rows, one by one
+            lookup = lookup or (direct and _refreshes_row(function, each.site, each.loop))
             targets = {edge.target for edge in graph.edges_at(function, each.site)} - {None}
             if function in targets:
                 continue  # a walk down a tree
@@ -98,6 +98,13 @@ def _all_at_once(graph: Graph, function: Function) -> Iterator[Finding]:
             "items with one query",
             below=path[1:],
         )  # fmt: skip
+
+
+def _refreshes_row(function: Function, index: int, loop: int) -> bool:
+    """`for row in rows: await session.refresh(row)`: what is there already is read once more."""
+    body = function.body
+    call = body.calls[index]
+    return call.name == "refresh" and call.args[:1] == body.stmts[body.blocks[loop].stmt].writes[:1]
 
 
 def _gives(function: Function, index: int) -> bool:
