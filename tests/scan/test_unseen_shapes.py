@@ -67,6 +67,24 @@ SHAPES = {
                     table = await self.get_with(session, name)
                     await session.execute(table)
         """,
+    "a connection of another library without a timeout": """
+        import paramiko, telnetlib, requests_cache
+        session = requests_cache.CachedSession()
+        def f(host):
+            client = paramiko.SSHClient()
+            client.connect(host, username="x")  # missing-timeout
+            telnetlib.Telnet(host, 23)  # missing-timeout
+            return session.get(host)  # missing-timeout
+        """,
+    "with a timeout": """
+        import paramiko, telnetlib, requests_cache
+        session = requests_cache.CachedSession()
+        def f(host):
+            client = paramiko.SSHClient()
+            client.connect(host, username="x", timeout=5)
+            telnetlib.Telnet(host, 23, 5)
+            return session.get(host, timeout=5)
+        """,
     "all queries at once": REPO
     + """
         async def f(repo: Repo, names):
@@ -129,6 +147,48 @@ SHAPES = {
                 await asyncio.sleep(0)
             async def use(self, key):
                 self.delete(key)  # forgotten-await
+        """,
+    "a coroutine returned among others": """
+        import asyncio
+        async def update(key):
+            await asyncio.sleep(0)
+        async def f(messages):
+            first = update(1)  # forgotten-await
+            return [first] + messages
+        """,
+    "awaited where it is returned": """
+        import asyncio
+        async def update(key):
+            await asyncio.sleep(0)
+        async def f(messages):
+            first = update(1)
+            return [await first] + messages
+        async def g():
+            first = update(1)
+            return await asyncio.wait_for(first, 5)
+        """,
+    "returned by a plain function": """
+        import asyncio
+        async def update(key):
+            await asyncio.sleep(0)
+        def f(messages):
+            first = update(1)
+            return first
+        """,
+    "a wrapper that only looks at what is given": """
+        import functools, asyncio
+        def checked(function):
+            @functools.wraps(function)
+            def check(*args):
+                for each in args:
+                    assert each
+                return function(*args)
+            return check
+        @checked
+        async def update(key):
+            await asyncio.sleep(0)
+        async def f():
+            update(1)  # forgotten-await
         """,
     "a wrapper that runs it": """
         import functools, asyncio

@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of what is kept of a file.
-FORMAT = 10
+FORMAT = 11
 
 
 class Extractor(Statements):

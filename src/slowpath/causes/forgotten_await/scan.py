@@ -166,7 +166,26 @@ def _misused(graph: Graph, function: Function, index: int) -> str:
         return ""
     if only_looked_into(body, name, stmt) or _only_handed_on(graph, function, name, stmt):
         return f"{name} is taken for its result without await"
+    if _only_returned(function, name, stmt):
+        return f"{name} is returned without await, so that whoever awaits this gets a coroutine"
     return ""
+
+
+def _only_returned(function: Function, name: str, bound: Stmt) -> bool:
+    """Whether all that a coroutine function does with a name is to return it, by itself or within
+    a list."""
+    if not function.is_async or function.is_generator or "." in name or "[" in name:
+        return False
+    body = function.body
+    if len(body.bindings.get(name, ())) != 1 or any(
+        name in call.args or any(ref == name for _, ref in call.kwargs) for call in body.calls
+    ):
+        return False
+    inner = function.qual + "."
+    if any(q.startswith(inner) and f.mentions(name) for q, f in function.module.functions.items()):
+        return False
+    reading = [stmt for stmt in body.stmts if stmt is not bound and name in stmt.reads]
+    return bool(reading) and all(stmt.kind == "r" for stmt in reading)
 
 
 def _looked_at(graph: Graph, function: Function, index: int) -> bool:
@@ -277,4 +296,25 @@ def _wraps_in_coroutine(graph: Graph, target: Function, decorator: Ref) -> bool:
         and any(name.rpartition(".")[2] == "wraps" for name in graph.program.decorator_names(each))
     ]
     # Where there is one of either kind, the decorator looks at what it wraps.
-    return any(each.is_async and not each.is_generator for each in wrappers)
+    return any(
+        (each.is_async and not each.is_generator) or _passes_on(each, value[1]) for each in wrappers
+    )
+
+
+def _passes_on(wrapper: Function, decorator: Function) -> bool:
+    """Whether a plain wrapper gives back whatever the function that it wraps gives."""
+    wrapped = {name for name, _, _ in decorator.params}
+    if wrapper.parent and wrapper.parent in wrapper.module.functions:
+        wrapped |= {name for name, _, _ in wrapper.module.functions[wrapper.parent].params}
+    returned = [stmt.value for stmt in wrapper.body.stmts if stmt.kind == "r"]
+    return (
+        not wrapper.is_generator
+        and bool(returned)
+        and all(
+            isinstance(ref, int)
+            and not isinstance(ref, bool)
+            and wrapper.body.calls[ref].func in wrapped
+            and not wrapper.body.calls[ref].awaited
+            for ref in returned
+        )
+    )
