@@ -72,6 +72,8 @@ def repeated(graph: Graph, function: Function) -> Iterator[Repeated]:
 
 def gathered(graph: Graph, function: Function) -> Iterator[Repeated]:
     """Calls for each item of a comprehension that are all handed to `gather()`."""
+    if not function.mentions("gather"):
+        return
     body = function.body
     for gather in body.calls:
         if gather.name != "gather" or not gather.awaited or not gather.starred:

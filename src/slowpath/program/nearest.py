@@ -15,7 +15,7 @@ from slowpath.program.model import Function
 _MAX_REACHED = 8
 # Nobody calls on from a coroutine function, so that remembering more there costs little; a
 # function that hands requests to dozens of handlers reaches that many.
-_MAX_FROM_LOOP = 64
+_MAX_FROM_LOOP = 32
 
 
 Step = tuple[Function, int]
