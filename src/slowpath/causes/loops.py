@@ -70,6 +70,29 @@ def repeated(graph: Graph, function: Function) -> Iterator[Repeated]:
             yield Repeated(index, loop, io)
 
 
+def gathered(graph: Graph, function: Function) -> Iterator[Repeated]:
+    """Calls for each item of a comprehension that are all handed to `gather()`."""
+    if not function.mentions("gather"):
+        return
+    body = function.body
+    for gather in body.calls:
+        if gather.name != "gather" or not gather.awaited or not gather.starred:
+            continue
+        for ref in gather.args:
+            if ref.__class__ is str:
+                bound = body.bindings.get(str(ref), ())
+                ref = bound[0][0].value if len(bound) == 1 else None
+            index = ref[1] if ref.__class__ is tuple and ref[0] == "L" else None
+            if not isinstance(index, int) or isinstance(index, bool):
+                continue
+            loop = body.loop_of(body.calls[index].block)
+            if loop is None or body.blocks[loop].kind != "comp" or _not_data(body, loop):
+                continue
+            io = graph.call_io(function, index)
+            if io and _depends(body, body.calls[index], index, loop):
+                yield Repeated(index, loop, io)
+
+
 def _offloaded(graph: Graph, function: Function, index: int) -> frozenset[str]:
     """What a thread waits for on behalf of the call: `to_thread(requests.get, url)`."""
     position = graph.offload_position(function, index)
@@ -151,7 +174,7 @@ def _query_beneath(graph: Graph, edge: Edge, call: Call) -> tuple[tuple[Function
 
 def is_lookup(name: str) -> bool:
     """Whether a name speaks of reading something, so that many could be read at once."""
-    return bool(_LOOKUPS.match(name))
+    return bool(_LOOKUPS.match(name)) or name.endswith("_exists")
 
 
 def several_requests(calls: list[Repeated], loop: int) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from slowpath.causes.base import Cause, Entry, Finding, Hop
 from slowpath.causes.excuses import excused
-from slowpath.program.duty import before_serving, off_duty
+from slowpath.program.duty import before_serving, of_command_line, off_duty
 from slowpath.program.graph import CONFIDENCE, LIKELY, POSSIBLE, Graph, Reached
 from slowpath.program.knowledge import BURNS
-from slowpath.program.model import Body, Function, Stmt
+from slowpath.program.model import Body, Class, Function, Stmt
 
 # One primitive under a helper that everybody calls is one defect, not a hundred.
 _WAYS_SHOWN = 5
@@ -56,7 +56,9 @@ def at(
         top: the function on the loop that the way is looked up for.
     """
     way = graph.way(top or function)
-    confidence = min(doubt(function, confidence), doubt(way.entry, confidence))
+    if off_duty(way.entry.path) or not of_command_line(function.path):
+        # What a service calls of a command line's files, the service waits for.
+        confidence = min(doubt(function, confidence), doubt(way.entry, confidence))
     if confidence and not cause.anytime and before_serving(graph, top or function):
         confidence = POSSIBLE
     entry = Entry(way.kind, way.entry.path, way.entry.line, way.entry.label)
@@ -76,6 +78,20 @@ def at(
         chain=chain,
         seen_by=("scan",),
     )
+
+
+def also_made(found: Finding, cls: Class, attr: str) -> Finding:
+    """The finding with a last hop to where the class makes what it keeps in an attribute."""
+    name = f"self.{attr}"
+    for method, _, _ in cls.self_attrs.get(attr, ()):
+        function = cls.module.functions.get(method)
+        if function is None:
+            continue
+        for stmt in function.body.stmts:
+            if stmt.kind == "a" and name in stmt.writes and stmt.line != found.line:
+                made = Hop(function.path, stmt.line, function.label)
+                return replace(found, chain=(*found.chain, made))
+    return found
 
 
 def at_call(

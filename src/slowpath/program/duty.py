@@ -19,6 +19,8 @@ _FOLDERS = frozenset(
     "tests test testing examples example docs benchmarks _testing docs_src scripts cli _cli "
     "migrations alembic management pytest evals".split()
 )
+# What command lines are made of, others may use as well.
+_COMMAND_LINE = frozenset("cli _cli cli.py _cli.py scripts management".split())
 _BEFORE_SERVING = frozenset(
     "serve _serve main amain _main async_main __main__ bootstrap pre_login _pre_login "
     "_pre_connect pre_connect setup_process_pool_exit_at_shutdown init_db initdb create_tables "
@@ -42,6 +44,15 @@ def off_duty(path: str) -> bool:
         or name.endswith("_test.py")
         or name in _FILES
         or not _FOLDERS.isdisjoint(folders)
+    )
+
+
+@cache
+def of_command_line(path: str) -> bool:
+    """Whether nothing but a command line's folder or name says that the file is off duty."""
+    parts = path.split("/")
+    return off_duty(path) and not off_duty(
+        "/".join(each if each not in _COMMAND_LINE else "_" for each in parts)
     )
 
 

@@ -176,6 +176,8 @@ class Expressions:
         self.scope.flags |= AWAITS
         ref = self.expr(node.value)
         self._flag(ref, AWAITED)
+        if ref.__class__ is str:
+            self.reads.append(f"{ref}.__await__")  # what is done with a name by awaiting it
         return ref
 
     def _subscript(self, node: ast.Subscript) -> Ref:

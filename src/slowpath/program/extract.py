@@ -22,6 +22,8 @@ An expression becomes a *ref*:
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from typing import Any
 
 from slowpath.program.expressions import (
@@ -40,6 +42,7 @@ from slowpath.program.expressions import (
     Ref,
     Scope,
 )
+from slowpath.program.newer import rewritten
 from slowpath.program.statements import Statements
 
 __all__ = [
@@ -61,7 +64,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of what is kept of a file.
-FORMAT = 10
+FORMAT = 12
 
 
 class Extractor(Statements):
@@ -195,6 +198,18 @@ def _is_stub(body: list[ast.stmt]) -> bool:
     return True
 
 
+def _parse(source: bytes) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        try:
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+            return ast.parse(rewritten(source.decode(encoding)))
+        except (SyntaxError, ValueError):
+            pass  # it is no newer Python either: what is told is wrong with it as it stands
+        raise
+
+
 def extract(source: bytes, module: str, is_package: bool) -> tuple[Any, ...]:
     """Reduce one file. Raises what `ast.parse` raises for a file that is not Python 3.
 
@@ -206,7 +221,7 @@ def extract(source: bytes, module: str, is_package: bool) -> tuple[Any, ...]:
     Returns:
         (functions, classes, imports, stars, assigns, module body), all of it marshallable.
     """
-    tree = ast.parse(source)
+    tree = _parse(source)
     reader = Extractor(module, is_package)
     reader.run(tree.body)
     scope = reader.scope

@@ -7,12 +7,14 @@ everything reached from there.
 
 from __future__ import annotations
 
+import fnmatch
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 # Effects that stop the thread, as against burning it.
 WAITS = frozenset({"sleep", "net", "db", "disk", "process", "dns", "input", "lock"})
@@ -37,6 +39,41 @@ class Primitive:
     twin: str
 
 
+class _Family(NamedTuple):
+    """Methods that mean the same in every package, or class, whose name tells so.
+
+    Attributes:
+        packages: how the dotted name begins.
+        classes: how a class's name ends; () for anything that has the method.
+        methods: their names, or "*" for all of a class.
+        but: what the name of a method that does not count matches.
+    """
+
+    packages: tuple[str, ...]
+    classes: tuple[str, ...]
+    methods: frozenset[str]
+    but: re.Pattern[str]
+    like: Primitive
+
+    def has(self, dotted: str) -> bool:
+        owner, _, name = dotted.rpartition(".")
+        if not dotted.startswith(self.packages) or "async" in owner.lower():
+            return False
+        if "*" not in self.methods:
+            return name in self.methods
+        return bool(self.owner(owner)) and not name.startswith("_") and not self.but.match(name)
+
+    def owner(self, dotted: str) -> str:
+        """The class of which something is a part; not of what its methods give."""
+        parts = dotted.split(".")
+        if "aio" in parts or "(" in dotted or "[" in dotted:
+            return ""
+        for position, each in enumerate(parts):
+            if each.endswith(self.classes):
+                return ".".join(parts[: position + 1])
+        return ""
+
+
 class Knowledge:
     """Look-ups over the tables; all take canonical or as-imported dotted names."""
 
@@ -44,7 +81,7 @@ class Knowledge:
         self._exact: dict[str, Primitive] = {}
         self._under: dict[str, Primitive] = {}
         self._except: set[str] = set()
-        self._families: list[tuple[tuple[str, ...], frozenset[str], Primitive]] = []
+        self._families: list[_Family] = []
         self._alias: dict[str, str] = {}
         self._any: dict[str, str] = {}
         self._returns: dict[str, str] = {}
@@ -61,7 +98,16 @@ class Knowledge:
         for row in table.get("families", ()):
             like = Primitive("", row["effect"], row.get("weight", "heavy"), row.get("twin", ""))
             methods = frozenset(expand(row["methods"]))
-            self._families.append((tuple(row["packages"]), methods, like))
+            except_for = [fnmatch.translate(each) for each in row.get("except", ())]
+            self._families.append(
+                _Family(
+                    tuple(row["packages"]),
+                    tuple(row.get("classes", ())),
+                    methods,
+                    re.compile("|".join(except_for) or "(?!)"),
+                    like,
+                )
+            )
         for row in table.get("blocking", ()):
             for name in expand(row["calls"]):
                 primitive = Primitive(
@@ -168,9 +214,12 @@ class Knowledge:
 
     def _of_family(self, dotted: str) -> Primitive | None:
         """A method that means the same in many packages, which their prefix tells: LangChain's."""
-        owner, _, name = dotted.rpartition(".")
-        for packages, methods, like in self._families:
-            if name in methods and dotted.startswith(packages) and "async" not in owner:
+        for family in self._families:
+            if family.has(dotted):
+                cls = family.owner(dotted) if family.classes else ""
+                if cls and (cls in self._under or shorten(cls) in self._under):
+                    continue  # the tables know that one better
+                like = family.like
                 return Primitive(dotted, like.effect, like.weight, like.twin)
         return None
 
@@ -229,7 +278,7 @@ def _is_harmless(rest: str) -> bool:
     """Whether `rest`, behind a client, ends its use, is of the protocols of async code, or is
     something that only data can do, such as what an attribute of the client holds."""
     owner, _, last = rest.rpartition(".")
-    return last == "close" or "__a" in rest or (bool(owner) and last in _ONLY_DATA)
+    return last in ("close", "is_closed") or "__a" in rest or (bool(owner) and last in _ONLY_DATA)
 
 
 def _is_data(primitive: Primitive, rest: str) -> bool:

@@ -10,8 +10,12 @@ from slowpath.program.calls import Edge
 from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Function
 
-# Beyond a function's own primitives so many are remembered in all.
+# Beyond a function's own primitives so many are remembered in all: heavy ones, and as many of
+# those that count only from near, which must not crowd the others out.
 _MAX_REACHED = 8
+# Nobody calls on from a coroutine function, so that remembering more there costs little; a
+# function that hands requests to dozens of handlers reaches that many.
+_MAX_FROM_LOOP = 32
 
 
 Step = tuple[Function, int]
@@ -62,7 +66,8 @@ def find_nearest(
     while rounds:
         number += 1
         for here, candidates in rounds.pop(number, {}).items():
-            for reached in _accepted(found[here], candidates, number):
+            room = _MAX_FROM_LOOP if here.is_async else _MAX_REACHED
+            for reached in _accepted(found[here], candidates, number, room):
                 found[here].append(reached)
                 for caller, edge in callers[here]:
                     rounds[number + 1][caller].append(_above(caller, edge, reached))
@@ -74,22 +79,26 @@ def _above(caller: Function, edge: Edge, beneath: Reached) -> Reached:
     return Reached(hops, beneath.primitive, min(edge.confidence, beneath.confidence))
 
 
-def _accepted(found: list[Reached], candidates: list[Reached], number: int) -> list[Reached]:
+def _accepted(
+    found: list[Reached], candidates: list[Reached], number: int, room: int
+) -> list[Reached]:
     """Those of a round that are new places, surest first, while there is room."""
     if number == 1:
         return candidates
-    if len(found) >= _MAX_REACHED:
+    heavy = sum(each.primitive.weight == "heavy" for each in found)
+    left = {True: room - heavy, False: room - (len(found) - heavy)}
+    if left[True] <= 0 and left[False] <= 0:
         return []
     if len(candidates) > 1:
         candidates.sort(key=_order)
     seen = {each.hops[-1] for each in found}
     accepted: list[Reached] = []
     for each in candidates:
-        if len(found) + len(accepted) >= _MAX_REACHED:
-            break
-        if each.hops[-1] not in seen:
+        kind = each.primitive.weight == "heavy"
+        if left[kind] > 0 and each.hops[-1] not in seen:
             seen.add(each.hops[-1])
             accepted.append(each)
+            left[kind] -= 1
     return accepted
 
 

@@ -10,6 +10,7 @@ from slowpath.causes.base import Finding
 from slowpath.causes.forgotten_await import CAUSE
 from slowpath.causes.reading import at_call, only_looked_into
 from slowpath.program import extract
+from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph
 from slowpath.program.model import Call, Function, Module, Stmt
 from slowpath.program.values import argument
@@ -168,7 +169,26 @@ def _misused(graph: Graph, function: Function, index: int) -> str:
         return ""
     if only_looked_into(body, name, stmt) or _only_handed_on(graph, function, name, stmt):
         return f"{name} is taken for its result without await"
+    if _only_returned(function, name, stmt):
+        return f"{name} is returned without await, so that whoever awaits this gets a coroutine"
     return ""
+
+
+def _only_returned(function: Function, name: str, bound: Stmt) -> bool:
+    """Whether all that a coroutine function does with a name is to return it, by itself or within
+    a list."""
+    if not function.is_async or function.is_generator or "." in name or "[" in name:
+        return False
+    body = function.body
+    if len(body.bindings.get(name, ())) != 1 or any(
+        name in call.args or any(ref == name for _, ref in call.kwargs) for call in body.calls
+    ):
+        return False
+    inner = function.qual + "."
+    if any(q.startswith(inner) and f.mentions(name) for q, f in function.module.functions.items()):
+        return False
+    reading = [stmt for stmt in body.stmts if stmt is not bound and name in stmt.reads]
+    return bool(reading) and all(stmt.kind == "r" for stmt in reading)
 
 
 def _looked_at(graph: Graph, function: Function, index: int) -> bool:
@@ -262,5 +282,46 @@ def _plain(graph: Graph, target: Function) -> bool:
         if any(each is not None and each.is_generator for each in written):
             return False
     return all(
-        name.rpartition(".")[2] in _NEUTRAL for name in graph.program.decorator_names(target)
+        name.rpartition(".")[2] in _NEUTRAL or _wraps_in_coroutine(graph, target, ref)
+        for name, ref in zip(graph.program.decorator_names(target), target.decorators, strict=True)
+    )
+
+
+def _wraps_in_coroutine(graph: Graph, target: Function, decorator: Ref) -> bool:
+    """Whether a decorator of the project puts a coroutine function in place of another."""
+    ref = decorator
+    if isinstance(ref, int) and not isinstance(ref, bool):
+        ref = target.scope.body.calls[ref].func
+    value = graph.program.value(target.scope, ref)
+    if value is None or value[0] != "fn":
+        return False
+    inside = value[1].qual + "."
+    wrappers = [
+        each
+        for qual, each in value[1].module.functions.items()
+        if qual.startswith(inside)
+        and any(name.rpartition(".")[2] == "wraps" for name in graph.program.decorator_names(each))
+    ]
+    # Where there is one of either kind, the decorator looks at what it wraps.
+    return any(
+        (each.is_async and not each.is_generator) or _passes_on(each, value[1]) for each in wrappers
+    )
+
+
+def _passes_on(wrapper: Function, decorator: Function) -> bool:
+    """Whether a plain wrapper gives back whatever the function that it wraps gives."""
+    wrapped = {name for name, _, _ in decorator.params}
+    if wrapper.parent and wrapper.parent in wrapper.module.functions:
+        wrapped |= {name for name, _, _ in wrapper.module.functions[wrapper.parent].params}
+    returned = [stmt.value for stmt in wrapper.body.stmts if stmt.kind == "r"]
+    return (
+        not wrapper.is_generator
+        and bool(returned)
+        and all(
+            isinstance(ref, int)
+            and not isinstance(ref, bool)
+            and wrapper.body.calls[ref].func in wrapped
+            and not wrapper.body.calls[ref].awaited
+            for ref in returned
+        )
     )

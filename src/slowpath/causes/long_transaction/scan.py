@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.long_transaction import CAUSE
 from slowpath.causes.reading import at_call
+from slowpath.causes.sessions import WITH, is_session, known_session, opens_session
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Call, Function
 from slowpath.program.resolve import Value
 
-_WITH = frozenset({"with", "awith"})
-_NAMES = frozenset(
-    "session db db_session conn connection tx transaction sess async_session cursor cur".split()
-)
 _STREAMS = frozenset({"StreamingResponse", "EventSourceResponse"})
 
 
@@ -33,9 +30,9 @@ def _with_blocks(graph: Graph, function: Function) -> Iterator[Finding]:
     body = function.body
     held: dict[int, str] = {}
     for number, block in enumerate(body.blocks):
-        if block.kind in _WITH and block.stmt < len(body.stmts):
+        if block.kind in WITH and block.stmt < len(body.stmts):
             stmt = body.stmts[block.stmt]
-            if stmt.kind == "w" and _is_session(graph, function, stmt.value, stmt.writes):
+            if stmt.kind == "w" and is_session(graph, function, stmt.value, stmt.writes):
                 held[number] = stmt.writes[0] if stmt.writes else "the transaction"
     if not held:
         return
@@ -76,12 +73,21 @@ def _given(call: Call) -> tuple[Ref, ...]:
 def _takes_another(graph: Graph, function: Function, index: int, held: Ref) -> bool:
     """Whether the called function opens a session from where the held one came from."""
     source = _source(graph, function, held)
-    return source is not None and any(
-        stmt.kind == "w" and _source(graph, edge.target, stmt.value) == source
-        for edge in graph.edges_at(function, index)
-        if edge.target is not None and edge.target is not function and edge.confidence > POSSIBLE
-        for stmt in edge.target.body.stmts
-    )
+    call = function.body.calls[index]
+    for edge in graph.edges_at(function, index):
+        target = edge.target
+        if target is None or target is function or edge.confidence == POSSIBLE:
+            continue
+        if source is not None and any(
+            stmt.kind == "w" and _source(graph, target, stmt.value) == source
+            for stmt in target.body.stmts
+        ):
+            return True
+        # Another method of the same object talks to the same database, however it asks for it.
+        same = target.owner is function.owner is not None and call.func == f"self.{call.name}"
+        if same and opens_session(graph, target):
+            return True
+    return False
 
 
 def _source(graph: Graph, function: Function, ref: Ref) -> Value | None:
@@ -120,31 +126,6 @@ def _concerns(args: tuple[Ref, ...], name: str) -> bool:
     return name in args
 
 
-def _is_session(graph: Graph, function: Function, ref: Ref, writes: tuple[str, ...]) -> bool:
-    value = graph.program.entered(graph.program.value(function, ref))
-    if value is not None and value[0] in ("ext", "alt") and _known_session(graph, value):
-        return True
-    if value is not None and value[0] not in ("coll", "ext"):
-        return False
-    knowledge = graph.program.knowledge
-    if value is not None and value[0] == "ext" and knowledge.in_set("client", value[1]):
-        return False  # a session of another kind
-    name = writes[0] if writes else ""
-    if name not in _NAMES or ref.__class__ is not int:
-        return False
-    call = function.body.calls[ref].name.lower()
-    return any(word in call for word in ("session", "transaction", "begin", "acquire"))
-
-
-def _known_session(graph: Graph, value: Value) -> bool:
-    if value[0] == "alt":
-        return any(each[0] == "ext" and _known_session(graph, each) for each in value[1])
-    dotted = value[1].removesuffix("()")
-    return graph.program.knowledge.in_set("db_session", dotted) or dotted.endswith(
-        ("AsyncSession.begin", "Connection.transaction", "AsyncConnection.begin")
-    )
-
-
 def _dependencies(graph: Graph, function: Function) -> Iterator[Finding]:
     """A session from a `yield` dependency: held until the response, or its stream, has ended."""
     names = [
@@ -152,7 +133,7 @@ def _dependencies(graph: Graph, function: Function) -> Iterator[Finding]:
         for name, _, _ in function.params
         if (value := graph.program.name(function, name)) is not None
         and value[0] in ("ext", "alt")
-        and _known_session(graph, value)
+        and known_session(graph, value)
     ]
     if not names:
         return

@@ -14,14 +14,15 @@ from slowpath.program.values import argument
 
 _PACKAGES = frozenset(
     "requests urllib urllib3 smtplib ftplib imaplib socket http requests_oauthlib websocket "
-    "httpx aiohttp curl_cffi".split()
+    "httpx aiohttp curl_cffi requests_cache cloudscraper authlib paramiko poplib telnetlib".split()
 )
 _OFF_SWITCHES = frozenset({"httpx.AsyncClient", "httpx.Client", "aiohttp.ClientSession"})
 _VERBS = frozenset("get post put patch delete head options request stream send ws_connect".split())
 # Timeouts made of nothing; what else they are given, sets a limit of another kind.
 _ENDLESS = {"httpx.Timeout": (), "aiohttp.ClientTimeout": ("total",)}
 # `urlopen(url, data, timeout)` and the like: how many positional arguments reach the timeout.
-_POSITION = {"urllib.request.urlopen": 3, "socket.create_connection": 2, "smtplib.SMTP": 4}
+_POSITION = {"urllib.request.urlopen": 3, "socket.create_connection": 2, "smtplib.SMTP": 4,
+             "poplib.POP3": 3, "telnetlib.Telnet": 3, "imaplib.IMAP4": 3}  # fmt: skip
 
 
 def scan(graph: Graph) -> Iterator[Finding]:

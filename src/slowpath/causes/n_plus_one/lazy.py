@@ -143,6 +143,11 @@ def _touched(
         for attr in _attributes(stmt, row):
             if _is_lazy(graph, model, attr):
                 return Hop(function.path, stmt.line, function.label), f"{model.name}.{attr}"
+            getter = graph.program.getter(model, attr)
+            if getter is not None and getter is not function:
+                place = _touched(graph, getter, "self", model, depth - 1)
+                if place is not None:
+                    return place
     for index in range(len(function.body.calls)):
         for target, name in _takers(graph, function, index, row, model):
             place = _touched(graph, target, name, model, depth - 1)

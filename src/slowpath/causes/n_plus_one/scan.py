@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.loops import (
+    gathered,
     is_lookup,
     is_write,
     leaves_early,
@@ -46,6 +47,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
     yield from lazy_loads(graph)
     yield from _in_threads(graph)
     for function in graph.on_loop():
+        yield from _all_at_once(graph, function)
         calls = list(repeated(graph, function))
         for each in calls:
             call = function.body.calls[each.site]
@@ -53,6 +55,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
             direct = len(path) == 1
             gives = len(path) <= _NEAR and _gives(function, each.site)
             lookup = is_lookup(call.name) or ((direct or gives) and _reads(*path[-1]))
+            lookup = lookup or (direct and _refreshes_row(function, each.site, each.loop))
             targets = {edge.target for edge in graph.edges_at(function, each.site)} - {None}
             if function in targets:
                 continue  # a walk down a tree
@@ -78,6 +81,30 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 confidence=LIKELY if lookup else POSSIBLE,
                 below=path[1:],
             )  # fmt: skip
+
+
+def _all_at_once(graph: Graph, function: Function) -> Iterator[Finding]:
+    """`gather(*[get(i) for i in ids])`: as many queries, and as many connections at a time."""
+    for each in gathered(graph, function):
+        call = function.body.calls[each.site]
+        path = graph.io_path(function, each.site)
+        if each.io != {"db"} or not is_lookup(call.name) or len(path) > _NEAR:
+            continue
+        if _OWN.search(call.name) or _DECIDES.match(call.name):
+            continue
+        yield at_call(
+            graph, CAUSE, function, each.site,
+            f"{call.name}(...) runs a query for every item, all of them at once: ask for the "
+            "items with one query",
+            below=path[1:],
+        )  # fmt: skip
+
+
+def _refreshes_row(function: Function, index: int, loop: int) -> bool:
+    """`for row in rows: await session.refresh(row)`: what is there already is read once more."""
+    body = function.body
+    call = body.calls[index]
+    return call.name == "refresh" and call.args[:1] == body.stmts[body.blocks[loop].stmt].writes[:1]
 
 
 def _gives(function: Function, index: int) -> bool:

@@ -16,6 +16,7 @@ from slowpath.causes.loops import (
 )
 from slowpath.causes.reading import at_call
 from slowpath.causes.sequential_awaits import CAUSE
+from slowpath.causes.sessions import its_own_session
 from slowpath.program.graph import LIKELY, Graph
 from slowpath.program.model import Body, Function, Stmt
 
@@ -31,6 +32,7 @@ _READS = frozenset(
     "get head request download to_file transcribe embed aembed ainvoke acompletion aembedding "
     "fetchone read_text aread generate summarize translate classify rerank arerank".split()
 )
+_TAKES_UP = frozenset("bool int float str list tuple set frozenset dict len sorted".split())
 _HELD = frozenset({"with", "awith"})
 
 
@@ -118,11 +120,29 @@ def _neighbours(graph: Graph, function: Function) -> Iterator[Finding]:
 
 
 def _only_await(body: Body, position: int, stmt: Stmt) -> int | None:
-    """The awaited call that the statement consists of, as in `x = await f()`."""
-    if stmt.kind != "a" or stmt.value.__class__ is not int or not stmt.writes:
+    """The awaited call that the statement consists of: `x = await f()`, `x = bool(await f())`."""
+    if stmt.kind != "a" or not stmt.writes:
         return None
-    call = body.calls[stmt.value]
-    return stmt.value if call.awaited and not call.deferred else None
+    index = _within(body, stmt.value)
+    if index is None:
+        return None
+    call = body.calls[index]
+    return index if call.awaited and not call.deferred else None
+
+
+def _within(body: Body, ref: object) -> int | None:
+    """The call beneath what only takes its answer up: `list(...)`, an attribute, an element."""
+    for _ in range(4):
+        if ref.__class__ is tuple and ref[0] in (".", "[]"):
+            ref = ref[1]
+        elif not isinstance(ref, int) or isinstance(ref, bool):
+            return None
+        else:
+            call = body.calls[ref]
+            if call.awaited or call.name not in _TAKES_UP or len(call.args) != 1 or call.kwargs:
+                return ref
+            ref = call.args[0]
+    return None
 
 
 def _independent(
@@ -146,6 +166,8 @@ def _independent(
     words_one = words_of(body, first[2])
     words_two = words_of(body, second[2])
     shared = words_one & words_two & _SHARED
+    if not shared and all(its_own_session(graph, function, each[2]) for each in (first, second)):
+        return f"{two.name}(...) does not need {one.name}(...), yet waits for it"
     if shared or ("db" in io_one and "db" in io_two and _one_session(body, one.func, two.func)):
         # A page and its count: worth a second session, since both read the same rows.
         if not (_counts(one.name, two.name) and len(_filters(one) & _filters(two)) >= 2):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from slowpath.causes.base import Finding
-from slowpath.causes.reading import at, at_call
+from slowpath.causes.reading import also_made, at, at_call
 from slowpath.causes.session_leak import CAUSE
 from slowpath.program import extract
 from slowpath.program.entries import metadata
@@ -282,13 +282,14 @@ def _attributes(graph: Graph, cls: Class) -> Iterator[Finding]:
         for function in teardown:
             for index, call in enumerate(function.body.calls):
                 if call.func.__class__ is str and call.func.startswith(f"self.{attr}."):
-                    yield at_call(
+                    found = at_call(
                         graph, CAUSE, function, index,
                         f"{cls.name}.{attr} keeps connections open: {function.name} ends its use "
                         "and nothing closes it",
                         culprit=f"self.{attr}",
                         confidence=LIKELY,
                     )  # fmt: skip
+                    yield also_made(found, cls, attr)
                     break
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
-from slowpath.causes.reading import at
+from slowpath.causes.reading import also_made, at
 from slowpath.causes.unbounded_cache import CAUSE
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
@@ -53,12 +53,13 @@ def in_instances(graph: Graph) -> Iterator[Finding]:
                     continue
                 function, line, key = found
                 sure = _KEPT.search(attr) and CALLERS.search(key) and _lives_long(graph, cls)
-                yield at(
+                grows = at(
                     graph, CAUSE, function, line,
                     f"{cls.name}.{attr} gets an entry for every {key} and never loses one",
                     culprit=f"self.{attr}",
                     confidence=LIKELY if sure else POSSIBLE,
                 )  # fmt: skip
+                yield also_made(grows, cls, attr)
 
 
 def _containers(graph: Graph, cls: Class) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from slowpath.causes.base import Finding
-from slowpath.causes.reading import at, at_call
+from slowpath.causes.reading import also_made, at, at_call
 from slowpath.causes.unbounded_cache import CAUSE
 from slowpath.causes.unbounded_cache.instances import CALLERS, in_instances
 from slowpath.program.extract import Ref
@@ -252,7 +252,7 @@ def _looked_up_defaultdicts(graph: Graph) -> Iterator[Finding]:
                     "it is a defaultdict",
                     culprit=name,
                 )  # fmt: skip
-                yield finding
+                yield also_made(finding, cls, attr)
 
 
 def _constant(body: Body, name: str) -> bool:
