@@ -12,7 +12,7 @@ from itertools import pairwise
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
-from slowpath.program.model import Call, Function
+from slowpath.program.model import Body, Call, Function
 
 Hops = tuple[tuple[Function, int], ...]
 
@@ -44,6 +44,11 @@ _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.F
 _OTHER_BRANCH = frozenset({"else", "except"})
 _PACKED = ("zipfile.", "tarfile.", "gzip.", "bz2.", "lzma.")
 _NO = (("c", False), ("c", None))
+_YES = ("c", True)
+_FETCHERS = frozenset({"urllib.request.urlopen"})
+_FILES = ("builtins.open", "io.open", "pathlib.Path.", "os.")
+# Files that the kernel makes up as they are read: no disk is behind them.
+_MADE_UP = ("/proc/", "/sys/")
 
 
 def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
@@ -52,7 +57,9 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
     call = site.body.calls[index]
     return (
         _told_not_to_wait(call)
-        or (primitive in _OUTCOMES and _of_parameter(site, call))
+        or (primitive in _OUTCOMES and (_of_parameter(site, call) or _settled(site, index)))
+        or (primitive in _FETCHERS and _inline(site, call))
+        or (primitive.startswith(_FILES) and _in_kernel(site, call))
         or handed_over(graph, site, call.func)
         or (_OF_FILES.match(primitive) and _opened_here(graph, site))
         or (primitive in _LAZY and not _taken_from(site, index))
@@ -61,7 +68,8 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive.startswith("psutil.") and not _given(call, "interval", 0))
         or any(_without_a_loop(*each) for each in hops)
         or any(_dispatched(*pair) for pair in pairwise(hops))
-        or any(_switched_off(*pair) for pair in pairwise(hops))
+        or _switched_off(hops)
+        or any(elsewhere(*each) for each in hops)
     )
 
 
@@ -126,7 +134,9 @@ def twins(name: str) -> tuple[str, ...]:
 
 
 def _told_not_to_wait(call: Call) -> bool:
-    """`lock.acquire(blocking=False)`, `queue.get(False)`, `future.result(timeout=0)`."""
+    """`lock.acquire(blocking=False)`, `queue.get(False)`, `flock(fd, LOCK_EX | LOCK_NB)`."""
+    if call.name in ("flock", "lockf"):
+        return any("LOCK_NB" in repr(each) for each in call.args)
     if call.name not in _MAY_NOT_WAIT:
         return False
     given = {call.keyword(name) for name in ("block", "blocking", "timeout")}
@@ -204,26 +214,116 @@ def _dispatched(caller: tuple[Function, int], callee: tuple[Function, int]) -> b
     return caller[0].is_async and dispatches(callee[0])
 
 
-def _switched_off(caller: tuple[Function, int], callee: tuple[Function, int]) -> bool:
-    """A call under `if flag:` where the caller says no, or leaves the flag at a default of no."""
-    function, index = callee
-    call = caller[0].body.calls[caller[1]]
-    flags = {name: (n, default) for n, (name, _, default) in enumerate(function.params)}
-    if not flags or call.starred:
-        return False
-    # A method's first argument is not written in the call.
-    given = len(call.args) + (function.owner is not None)
-    body = function.body
-    for each in body.ancestors(body.calls[index].block):
-        kind, first = body.blocks[each].kind, body.blocks[each].stmt
-        flag = body.stmts[first - 1].value if kind == "if" and first else None
-        if flag.__class__ is not str or flag not in flags or flag in body.bindings:
-            continue
-        position, default = flags[str(flag)]
-        if call.has_keyword(str(flag)):
-            default = call.keyword(str(flag))
-        elif given > position:
-            continue
-        if default in _NO:
-            return True
+def _switched_off(hops: Hops) -> bool:
+    """A call under `if flag:` where a caller says no, or leaves the flag at a default of no.
+
+    Or under its `else` where a caller says yes. A flag that is passed on is followed.
+    """
+    said: dict[str, Ref] = {}
+    for (caller, at), (callee, index) in pairwise(hops):
+        said = _passed(caller.body.calls[at], callee, said)
+        body = callee.body
+        for each in body.ancestors(body.calls[index].block):
+            kind = body.blocks[each].kind
+            flag = test_of(body, each)
+            if flag.__class__ is not str or flag not in said or flag in body.bindings:
+                continue
+            if (kind == "if" and said[str(flag)] in _NO) or (
+                kind == "else" and said[str(flag)] == _YES
+            ):
+                return True
     return False
+
+
+def _passed(call: Call, callee: Function, said: dict[str, Ref]) -> dict[str, Ref]:
+    """The constants that a call gives to parameters, its own caller's among them."""
+    if call.starred:
+        return {}
+    found: dict[str, Ref] = {}
+    # A method's first argument is not written in the call.
+    bound = callee.owner is not None
+    for position, (name, _, default) in enumerate(callee.params):
+        given = position - bound
+        if call.has_keyword(name):
+            ref = call.keyword(name)
+        elif 0 <= given < len(call.args):
+            ref = call.args[given]
+        else:
+            ref = default
+        if ref.__class__ is str:
+            ref = said.get(str(ref))
+        if ref.__class__ is tuple and ref[0] == "c":
+            found[name] = ref
+    return found
+
+
+def test_of(body: Body, block: int) -> Ref:
+    """What the `if` tests that a block is one branch of; None for another kind of block."""
+    here = body.blocks[block]
+    if here.kind == "if" and here.stmt:
+        return body.stmts[here.stmt - 1].value
+    if here.kind == "else":
+        for number, each in enumerate(body.blocks):
+            if each.kind == "if" and each.line == here.line and each.parent == here.parent:
+                return test_of(body, number)
+    return None
+
+
+def elsewhere(function: Function, index: int) -> bool:
+    """Whether a call is only made on another kind of system: `if sys.platform == "win32"`.
+
+    Tests of that kind are read as if on Linux, where servers run.
+    """
+    body = function.body
+    if not function.mentions("sys.platform", "os.name"):
+        return False
+    around = body.ancestors(body.calls[index].block)
+    for each in around:
+        wrong = {"if": ("c", False), "else": _YES}.get(body.blocks[each].kind)
+        if wrong is not None and test_of(body, each) == wrong:
+            return True
+    # `if sys.platform != "win32": return` above it.
+    position = body.stmt_of(index)
+    return any(
+        block.kind == "if"
+        and block.parent in around
+        and number not in around
+        and test_of(body, number) == _YES
+        and any(s.kind in "rx" and s.block == number for s in body.stmts[block.stmt : position])
+        for number, block in enumerate(body.blocks)
+    )
+
+
+def _settled(function: Function, index: int) -> bool:
+    """A future that was asked whether it is done, or that calls back and was waited for."""
+    body = function.body
+    call = body.calls[index]
+    owner = str(call.func).rpartition(".")[0] if call.func.__class__ is str else ""
+    if not owner:
+        return False
+    before = body.calls[:index]
+    asked = any(each.func == f"{owner}.done" for each in body.calls)
+    observed = [n for n, each in enumerate(before) if each.func == f"{owner}.add_done_callback"]
+    return asked or (bool(observed) and any(each.awaited for each in before[observed[0] :]))
+
+
+def _inline(function: Function, call: Call) -> bool:
+    """`urlopen(uri)` of what was seen to begin with "data:": nobody is asked."""
+    return any(
+        each.args == (("s", "data:"),) and str(each.func) == f"{call.args[0]}.startswith"
+        for each in function.body.calls
+        if call.args and call.args[0].__class__ is str
+    )
+
+
+def _in_kernel(function: Function, call: Call) -> bool:
+    """`open("/proc/meminfo")`, `Path("/sys/...").read_text()`."""
+    body = function.body
+    ref: Ref = call.args[0] if call.args else None
+    if call.func.__class__ is tuple and call.func[0] == "." and call.func[1].__class__ is int:
+        made = body.calls[call.func[1]]
+        ref = made.args[0] if made.args else None
+    if ref.__class__ is str:
+        bound = body.bindings.get(str(ref), [])
+        ref = bound[0][0].value if len(bound) == 1 else None
+    return ref.__class__ is tuple and ref[0] == "s" and str(ref[1]).startswith(_MADE_UP)

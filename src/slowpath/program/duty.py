@@ -24,7 +24,9 @@ _BEFORE_SERVING = frozenset(
     "_pre_connect pre_connect setup_process_pool_exit_at_shutdown init_db initdb create_tables "
     "run_migrations init worker_serve launch_instance launch_instance_async".split()
 )
-_START_OR_END = re.compile(r"(^|_)(startup|shutdown|lifespan)(_|$)")
+_START_OR_END = re.compile(
+    r"(^|_)(startup|shutdown|lifespan)(_|$)|^_?teardown(_(all|app|services?))?$"
+)
 # How a server is started, until it serves.
 _STARTS = frozenset("run start serve astart aserve run_async start_async".split())
 _SERVERS = re.compile(r"(Server|Application)$")
@@ -48,8 +50,7 @@ def off_duty(path: str) -> bool:
 def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> bool:
     """Whether a function runs before others are served, or after.
 
-    Its name may say so, or that of all that call it: then they are in the same file, do it once,
-    and the loop calls it from no other file.
+    Its name may say so, or those of all that call it, once each.
     """
     name = function.name
     if name in _BEFORE_SERVING or _START_OR_END.search(name):
@@ -66,12 +67,37 @@ def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> b
 def called_before(graph: Graph, function: Function, depth: int) -> bool:
     """Whether all that call a function run before others are served."""
     callers = _callers(graph, function)
-    return (
-        bool(callers)
-        and all(caller is not function and _once(caller, index) for caller, index in callers)
-        and all(before_serving(graph, caller, depth - 1) for caller, _ in callers)
-        and not graph.called_elsewhere(function)
+    if not callers and _run_by_main(function):
+        return not graph.called_elsewhere(function)
+    if any(caller is function or not once(caller, index) for caller, index in callers):
+        return False
+    others = graph.callers_elsewhere(function)
+    if others is None:
+        return False
+    return bool(callers or others) and all(
+        before_serving(graph, caller, depth - 1)
+        for caller in (*(each for each, _ in callers), *others)
     )
+
+
+def _run_by_main(function: Function) -> bool:
+    """Whether the `main` of a command line in the same file makes a loop for it."""
+    if not function.is_async:
+        return False
+    name = function.name
+    mains = (
+        each
+        for each in (function.module.body, *function.module.functions.values())
+        if not each.is_async and (not each.qual or each.name in ("main", "_main", "cli"))
+    )
+    for main in mains:
+        calls = main.body.calls
+        for index, call in enumerate(calls):
+            if call.func == name and any(
+                c.func == "asyncio.run" and index in c.args for c in calls
+            ):
+                return True
+    return False
 
 
 def _callers(graph: Graph, function: Function) -> list[tuple[Function, int]]:
@@ -86,7 +112,7 @@ def _callers(graph: Graph, function: Function) -> list[tuple[Function, int]]:
     ]
 
 
-def _once(caller: Function, index: int) -> bool:
+def once(caller: Function, index: int) -> bool:
     """Whether a call is made there and then, and not again and again."""
     body = caller.body
     call = body.calls[index]

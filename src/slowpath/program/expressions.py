@@ -24,6 +24,8 @@ AWAITS = 4
 STUB = 8  # the body is only a docstring, `pass`, `...` or `raise NotImplementedError`
 
 _TEXT = 80
+_SYSTEM = {"sys.platform": "linux", "os.name": "posix"}
+_EQUALITY = (ast.Eq, ast.NotEq)
 # What a coroutine object itself has.
 _OF_COROUTINES = frozenset(
     {"close", "send", "throw", "cr_frame", "cr_code", "cr_running", "__await__"}
@@ -270,6 +272,10 @@ class Expressions:
                 self._used(each, ref)
             if ref.__class__ is str and operator.__class__ in (ast.In, ast.NotIn):
                 self.reads.append(ref + "?")
+        if left in _SYSTEM and operator.__class__ in _EQUALITY and ref.__class__ is tuple:
+            # Read as if on Linux, where servers run.
+            alike = ref[1] == _SYSTEM[left]
+            return ("c", alike is (operator.__class__ is ast.Eq))
         return None
 
     def _joined(self, node: ast.JoinedStr) -> Ref:

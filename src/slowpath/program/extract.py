@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of what is kept of a file.
-FORMAT = 9
+FORMAT = 10
 
 
 class Extractor(Statements):

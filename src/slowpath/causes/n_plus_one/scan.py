@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.loops import (
+    batched,
+    ends_there,
     is_lookup,
     is_write,
     leaves_early,
@@ -35,6 +37,7 @@ _HANDS_OUT = re.compile(r"_*get(_|$)")
 _DECIDES = re.compile(r"_*(resolve|validate|ensure|compute|calculate|populate|load)(_|$)")
 # Done once for a database, by whoever looks after it.
 _ONCE = re.compile(r"_*(migrate|upgrade|downgrade|initdb|init_db|bootstrap|seed|backfill)")
+_SESSIONS = re.compile(r"(session|transaction|begin|uow|unit_of_work)(_|$)", re.I)
 _CHANGES = frozenset(
     "enqueue delete insert update write send save upsert rollback rebuild migrate process create "
     "store publish apply union".split()
@@ -64,8 +67,12 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 lookup = False
             if each.io == {"unknown"} and _HANDS_OUT.match(call.name):
                 lookup = False  # perhaps at hand
-            if _ONCE.match(function.name) or _raised(function, each.site):
+            if _ONCE.match(function.name) or ends_there(function.body, each.site, each.loop):
                 lookup = False
+            if _apart(function, each.site, each.loop):
+                lookup = False  # each item has a transaction of its own, on purpose
+            if batched(function.body, each.site):
+                lookup = False  # the ids are given together; the loop goes over kinds of them
             if "db" not in each.io and (len(path) > _NEAR or _DECIDES.match(call.name)):
                 lookup = False  # so far down it is one of many things that may happen
             if leaves_early(function.body, each.loop) or _carried_over(function, each.site):
@@ -91,11 +98,18 @@ def _gives(function: Function, index: int) -> bool:
     return stmt is not None and not (stmt.kind == "e" and stmt.value == index)
 
 
-def _raised(function: Function, index: int) -> bool:
-    """`raise await f(x)`: the loop ends there."""
-    position = function.body.stmt_of(index)
-    stmts = function.body.stmts
-    return position < len(stmts) and stmts[position].kind == "x"
+def _apart(function: Function, index: int, loop: int) -> bool:
+    """Whether each turn opens a session, in which the query is made."""
+    body = function.body
+    for each in body.ancestors(body.calls[index].block):
+        if each == loop:
+            return False
+        block = body.blocks[each]
+        if block.kind in ("with", "awith") and block.stmt < len(body.stmts):
+            value = body.stmts[block.stmt].value
+            if value.__class__ is int and _SESSIONS.search(body.calls[value].name):
+                return True
+    return False
 
 
 def _carried_over(function: Function, index: int) -> bool:
@@ -116,7 +130,9 @@ def _in_threads(graph: Graph) -> Iterator[Finding]:
         way = graph.thread_way(function)
         for site, loop, hops in repeated_queries(graph, function):
             call = function.body.calls[site]
-            if _OWN.search(call.name):
+            if _OWN.search(call.name) or len(hops) > _NEAR or batched(function.body, site):
+                continue
+            if ends_there(function.body, site, loop):
                 continue
             finding = at_call(
                 graph, CAUSE, function, site,

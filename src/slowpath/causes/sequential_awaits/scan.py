@@ -16,7 +16,7 @@ from slowpath.causes.loops import (
 )
 from slowpath.causes.reading import at_call
 from slowpath.causes.sequential_awaits import CAUSE
-from slowpath.program.graph import LIKELY, Graph
+from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Body, Function, Stmt
 
 # What carries one conversation: two calls on it cannot overlap, whatever the code says.
@@ -31,6 +31,8 @@ _READS = frozenset(
     "get head request download to_file transcribe embed aembed ainvoke acompletion aembedding "
     "fetchone read_text aread generate summarize translate classify rerank arerank".split()
 )
+_BRINGS = re.compile(r"(^|_)(all|page|paginate|paginated|rows|items|records|results|data)(_|$)")
+_SAME_ROWS = "read the same rows"
 _HELD = frozenset({"with", "awith"})
 
 
@@ -57,7 +59,7 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         if not _ASKS.search(str(call.func)) and not _reads(_name(graph, function, each.site)):
             continue
-        if each.loop in told:
+        if each.loop in told or _written_before(body, each.site, each.loop):
             continue
         told.add(each.loop)
         yield at_call(
@@ -65,6 +67,14 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             f"{call.name}(...) is awaited for one item after another (loop at line "
             f"{body.blocks[each.loop].line}); the items do not need each other",
         )  # fmt: skip
+
+
+def _written_before(body: Body, index: int, loop: int) -> bool:
+    """Whether the turn waits for a change first, which what it reads may show."""
+    return any(
+        call.awaited and is_write(call.name) and loop in body.ancestors(call.block)
+        for call in body.calls[:index]
+    )
 
 
 def _name(graph: Graph, function: Function, index: int) -> str:
@@ -113,7 +123,9 @@ def _neighbours(graph: Graph, function: Function) -> Iterator[Finding]:
             message = _independent(graph, function, previous, (position, stmt, index))
             if message:
                 told = True
-                yield at_call(graph, CAUSE, function, index, message, confidence=LIKELY)
+                # One session takes both in turn: worth a second one only where they are slow.
+                sure = POSSIBLE if _SAME_ROWS in message else LIKELY
+                yield at_call(graph, CAUSE, function, index, message, confidence=sure)
         previous = (position, stmt, index)
 
 
@@ -150,12 +162,16 @@ def _independent(
         # A page and its count: worth a second session, since both read the same rows.
         if not (_counts(one.name, two.name) and len(_filters(one) & _filters(two)) >= 2):
             return ""
-        return f"{one.name}(...) and {two.name}(...) read the same rows one after the other"
+        return f"{one.name}(...) and {two.name}(...) {_SAME_ROWS} one after the other"
     return f"{two.name}(...) does not need {one.name}(...), yet waits for it"
 
 
 def _counts(one: str, two: str) -> bool:
-    return ("count" in two) != ("count" in one)
+    """Whether one of them counts what the other one, which changes nothing, brings."""
+    if ("count" in two) == ("count" in one):
+        return False
+    other = one if "count" in two else two
+    return is_lookup(other) or bool(_BRINGS.search(other))
 
 
 def _filters(call: object) -> set[str]:

@@ -20,7 +20,7 @@ _SHRINKS = frozenset(
     {"pop", "popitem", "clear", "remove", "discard", "popleft", "__delitem__", "difference_update"}
 )
 _SUBSCRIBER = re.compile(r"(Subscri|Listener|Broadcast|PubSub|Observer|Watcher|Consumer|EventBus)")
-_CACHE = re.compile(r"(cache|memo|seen|history|_by_|registry|pending|results|sessions)", re.I)
+_CACHE = re.compile(r"(cache|memo(?!ry)|seen|history|_by_|registry|pending|results|sessions)", re.I)
 # There are as many of these as the program has, whatever is asked of it.
 _PART_OF_PROGRAM = re.compile(
     r"(^|_)(type|types|cls|class|klass|func|fn|function|callable|callback|handler|endpoint|"
