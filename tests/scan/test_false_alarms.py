@@ -173,10 +173,10 @@ PAIRS = {
         """
                 class Log:
             def fail(self, error):
-                self.remote.report(error)
+                self.remote.grab(error)
 
             async def afail(self, error):
-                await self.remote.areport(error)
+                await self.remote.agrab(error)
 
         class Stream:
             def __init__(self, log: Log):
@@ -189,10 +189,10 @@ PAIRS = {
         """
                 class Log:
             def fail(self, error):
-                self.remote.report(error)
+                self.remote.grab(error)
 
             async def afail(self, error):
-                await self.remote.areport(error)
+                await self.remote.agrab(error)
 
         class Stream:
             def __init__(self, log: Log):
