@@ -171,7 +171,7 @@ PAIRS = {
     "a twin that is awaited as well": (
         "blocking-call",
         """
-                class Log:
+        class Log:
             def fail(self, error):
                 self.remote.grab(error)
 
@@ -187,7 +187,7 @@ PAIRS = {
                 await self.log.afail(error)
         """,
         """
-                class Log:
+        class Log:
             def fail(self, error):
                 self.remote.grab(error)
 
