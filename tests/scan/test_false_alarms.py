@@ -473,6 +473,72 @@ PAIRS = {
             _memo_loggers.append(make())
         """,
     ),
+    "a queue that its own task empties": (
+        "unbounded-cache",
+        """
+        import asyncio
+
+        class Listener:
+            def __init__(self):
+                self.queue = asyncio.Queue()
+                self.worker = asyncio.create_task(self.work())
+
+            async def work(self):
+                while True:
+                    print(await self.queue.get())
+
+            def changed(self, what):
+                self.queue.put_nowait(what)
+        """,
+        """
+        import asyncio
+
+        class Listener:
+            def __init__(self):
+                self.queue = asyncio.Queue()
+
+            async def following(self):
+                return await self.queue.get()
+
+            def changed(self, what):
+                self.queue.put_nowait(what)
+        """,
+    ),
+    "the start of a worker process": (
+        "blocking-call",
+        """
+        import ssl
+        from gunicorn.workers.base import Worker
+
+        class AsyncWorker(Worker):
+            async def _run(self):
+                ssl.create_default_context()
+        """,
+        """
+        import ssl
+        from jobs import Worker
+
+        class AsyncWorker(Worker):
+            async def _run(self):
+                ssl.create_default_context()
+        """,
+    ),
+    "a URL that holds its data, without a limit": (
+        "missing-timeout",
+        """
+        from urllib.request import urlopen
+
+        def decode(uri):
+            if uri.startswith("data:"):
+                return urlopen(uri).read()
+        """,
+        """
+        from urllib.request import urlopen
+
+        def decode(uri):
+            return urlopen(uri).read()
+        """,
+    ),
     "a client for a look at what is newest": (
         "client-per-request",
         """

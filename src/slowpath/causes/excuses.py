@@ -58,7 +58,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
     return (
         _told_not_to_wait(call)
         or (primitive in _OUTCOMES and (_of_parameter(site, call) or _settled(site, index)))
-        or (primitive in _FETCHERS and _inline(site, call))
+        or (primitive in _FETCHERS and inline(site, call))
         or (primitive.startswith(_FILES) and _in_kernel(site, call))
         or handed_over(graph, site, call.func)
         or (_OF_FILES.match(primitive) and _opened_here(graph, site))
@@ -307,7 +307,7 @@ def _settled(function: Function, index: int) -> bool:
     return asked or (bool(observed) and any(each.awaited for each in before[observed[0] :]))
 
 
-def _inline(function: Function, call: Call) -> bool:
+def inline(function: Function, call: Call) -> bool:
     """`urlopen(uri)` of what was seen to begin with "data:": nobody is asked."""
     return any(
         each.args == (("s", "data:"),) and str(each.func) == f"{call.args[0]}.startswith"

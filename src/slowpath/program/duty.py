@@ -30,6 +30,7 @@ _START_OR_END = re.compile(
 # How a server is started, until it serves.
 _STARTS = frozenset("run start serve astart aserve run_async start_async".split())
 _SERVERS = re.compile(r"(Server|Application)$")
+_WORKERS, _WORKERS_START = "gunicorn.workers.", frozenset({"run", "_run", "init_process"})
 # What stands in these may run for as long as the program.
 _FOR_EVER = frozenset({"while", "afor", "lambda"})
 _DEEPEST = 6
@@ -57,11 +58,20 @@ def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> b
         return True
     if name in _STARTS and function.cls is not None and _SERVERS.search(function.cls):
         return True
-    if graph.entries.get(function) == "lifespan":
+    if graph.entries.get(function) == "lifespan" or _starts_worker(graph, function):
         return True
     if not depth or function in graph.entries:
         return False
     return bool(graph.conclude(called_before, function, depth))
+
+
+def _starts_worker(graph: Graph, function: Function) -> bool:
+    """Whether it is how a worker process of Gunicorn begins."""
+    return (
+        function.name in _WORKERS_START
+        and function.owner is not None
+        and any(str(each).startswith(_WORKERS) for each in graph.program.mro(function.owner))
+    )
 
 
 def called_before(graph: Graph, function: Function, depth: int) -> bool:

@@ -197,7 +197,7 @@ def _subscriber_queues(graph: Graph) -> Iterator[Finding]:
                     function = module.functions.get(method)
                     if function is None or not _unbounded_queue(graph, function, value):
                         continue
-                    if not _filled(cls, module, attr):
+                    if not _filled(cls, module, attr) or _reads_itself(cls, module, attr):
                         continue
                     assert isinstance(value, int)
                     yield at_call(
@@ -227,6 +227,24 @@ def _filled(cls: Class, module: Module, attr: str) -> bool:
         if any(call.func in wanted for call in method.body.calls):
             return True
     return False
+
+
+def _reads_itself(cls: Class, module: Module, attr: str) -> bool:
+    """Whether the object starts a task of its own that empties the queue while it lives."""
+    wanted = {f"self.{attr}.get"}
+    methods = [module.functions.get(f"{cls.qual}.{name}") for name in cls.methods]
+    readers = {
+        f"self.{each.name}"
+        for each in methods
+        if each is not None and any(call.func in wanted for call in each.body.calls)
+    }
+    made = module.functions.get(f"{cls.qual}.__init__")
+    calls = made.body.calls if made is not None else []
+    return any(
+        call.name in ("create_task", "ensure_future")
+        and any(ref.__class__ is int and calls[ref].func in readers for ref in call.args)
+        for call in calls
+    )
 
 
 # -- defaultdicts ----------------------------------------------------------------------------
