@@ -473,6 +473,211 @@ PAIRS = {
             _memo_loggers.append(make())
         """,
     ),
+    "a queue that was seen to hold something": (
+        "blocking-call",
+        """
+        from queue import Queue
+
+        class Buffer:
+            def __init__(self):
+                self.queue = Queue()
+
+            async def take_all(self):
+                found = []
+                while not self.queue.empty():
+                    found.append(self.queue.get())
+                return found
+        """,
+        """
+        from queue import Queue
+
+        class Buffer:
+            def __init__(self):
+                self.queue = Queue()
+
+            async def take_all(self):
+                return [self.queue.get()]
+        """,
+    ),
+    "an address that is a number": (
+        "blocking-call",
+        """
+        import socket
+
+        async def resolve(host):
+            return socket.getaddrinfo(host, 80, flags=socket.AI_NUMERICHOST)
+        """,
+        """
+        import socket
+
+        async def resolve(host):
+            return socket.getaddrinfo(host, 80, flags=socket.AI_PASSIVE)
+        """,
+    ),
+    "a helper that goes to a thread where there is much": (
+        "blocking-call",
+        """
+        import asyncio, time
+
+        async def store(data):
+            def write(data):
+                time.sleep(1)
+
+            if len(data) < 1000:
+                write(data)
+            else:
+                await asyncio.to_thread(write, data)
+        """,
+        """
+        import asyncio, time
+
+        async def store(data):
+            def write(data):
+                time.sleep(1)
+
+            write(data)
+        """,
+    ),
+    "the unlocking of a file": (
+        "blocking-call",
+        """
+        import fcntl
+
+        async def leave(descriptor):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        """,
+        """
+        import fcntl
+
+        async def leave(descriptor):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        """,
+    ),
+    "rows that are streamed by a plain generator": (
+        "blocking-call",
+        """
+        import time
+        from fastapi import FastAPI
+        from fastapi.responses import StreamingResponse
+
+        app = FastAPI()
+
+        @app.get("/")
+        async def rows():
+            def items():
+                time.sleep(1)
+                yield b""
+
+            return StreamingResponse(items())
+        """,
+        """
+        import time
+        from fastapi import FastAPI
+        from fastapi.responses import Response
+
+        app = FastAPI()
+
+        @app.get("/")
+        async def rows():
+            def items():
+                time.sleep(1)
+                yield b""
+
+            return Response(b"".join(items()))
+        """,
+    ),
+    "an SDK's error": (
+        "blocking-call",
+        """
+        from composio.exceptions import NotConnected
+
+        async def act():
+            raise NotConnected("no account")
+        """,
+        """
+        from composio import Composio
+
+        async def act():
+            return Composio().execute("a")
+        """,
+    ),
+    "a branch for callers that do not give what others do": (
+        "blocking-call",
+        """
+        import time
+
+        def read(key, rows=None):
+            if rows is None:
+                time.sleep(1)
+            return rows if rows is not None else time.sleep(2)
+
+        async def go():
+            return read("a", rows=["b"])
+        """,
+        """
+        import time
+
+        def read(key, rows=None):
+            if rows is None:
+                time.sleep(1)
+            return rows
+
+        async def go():
+            return read("a")
+        """,
+    ),
+    "rows of many that are passed on": (
+        "n-plus-one",
+        """
+        async def grants_of(db, item):
+            return await db.fetch_all("select * from grants where item = :id", item)
+
+        async def to_model(db, item, grants=None):
+            return item, grants if grants is not None else await grants_of(db, item)
+
+        async def models(db, items, grants):
+            return [await to_model(db, item, grants=grants.get(item, [])) for item in items]
+        """,
+        """
+        async def grants_of(db, item):
+            return await db.fetch_all("select * from grants where item = :id", item)
+
+        async def to_model(db, item, grants=None):
+            return item, grants if grants is not None else await grants_of(db, item)
+
+        async def models(db, items, grants):
+            return [await to_model(db, item) for item in items]
+        """,
+    ),
+    "a session that has let go of its connection": (
+        "long-transaction",
+        """
+        import httpx
+        from sqlalchemy.ext.asyncio import async_sessionmaker
+        from models import Order
+
+        Session = async_sessionmaker()
+
+        async def pay(http: httpx.AsyncClient, key):
+            async with Session() as session:
+                order = await session.get(Order, key)
+                await session.commit()
+                await http.post("https://a.test/pay")
+        """,
+        """
+        import httpx
+        from sqlalchemy.ext.asyncio import async_sessionmaker
+        from models import Order
+
+        Session = async_sessionmaker()
+
+        async def pay(http: httpx.AsyncClient, key):
+            async with Session() as session:
+                await session.commit()
+                order = await session.get(Order, key)
+                await http.post("https://a.test/pay")
+        """,
+    ),
     "a queue that its own task empties": (
         "unbounded-cache",
         """

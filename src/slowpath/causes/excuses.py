@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from slowpath.causes.branches import elsewhere, switched_off
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
-from slowpath.program.model import Body, Call, Function
+from slowpath.program.model import Call, Function
 
 Hops = tuple[tuple[Function, int], ...]
 
@@ -43,8 +44,9 @@ _OF_FILES = re.compile(r"(builtins\.open|pathlib\.Path\.open)\(\)\.")
 _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _PACKED = ("zipfile.", "tarfile.", "gzip.", "bz2.", "lzma.")
-_NO = (("c", False), ("c", None))
-_YES = ("c", True)
+_TAKES = frozenset({"queue.Queue.get", "multiprocessing.Queue.get"})
+# They take a plain generator's items in a thread.
+_STREAMS = frozenset({"StreamingResponse", "iterate_in_threadpool", "Stream"})
 _FETCHERS = frozenset({"urllib.request.urlopen"})
 _FILES = ("builtins.open", "io.open", "pathlib.Path.", "os.")
 # Files that the kernel makes up as they are read: no disk is behind them.
@@ -60,7 +62,9 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive in _OUTCOMES and (_of_parameter(site, call) or _settled(site, index)))
         or (primitive in _FETCHERS and inline(site, call))
         or (primitive.startswith(_FILES) and _in_kernel(site, call))
-        or handed_over(graph, site, call.func)
+        or any(handed_over(graph, each, each.body.calls[at].func) for each, at in hops)
+        or any(_streamed(graph, *each) for each in hops)
+        or (primitive in _TAKES and any(_looked_first(each, call) for each, _ in hops[-2:]))
         or (_OF_FILES.match(primitive) and _opened_here(graph, site))
         or (primitive in _LAZY and not _taken_from(site, index))
         or (primitive in _ACQUIRES and _made_here(site, call))
@@ -68,7 +72,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive.startswith("psutil.") and not _given(call, "interval", 0))
         or any(_without_a_loop(*each) for each in hops)
         or any(_dispatched(*pair) for pair in pairwise(hops))
-        or _switched_off(hops)
+        or switched_off(hops)
         or any(elsewhere(*each) for each in hops)
     )
 
@@ -136,7 +140,10 @@ def twins(name: str) -> tuple[str, ...]:
 def _told_not_to_wait(call: Call) -> bool:
     """`lock.acquire(blocking=False)`, `queue.get(False)`, `flock(fd, LOCK_EX | LOCK_NB)`."""
     if call.name in ("flock", "lockf"):
-        return any("LOCK_NB" in repr(each) for each in call.args)
+        return any(word in repr(each) for each in call.args for word in ("LOCK_NB", "LOCK_UN"))
+    if call.name == "getaddrinfo":
+        passed = (*call.args, *(ref for _, ref in call.kwargs))
+        return any("NUMERIC" in repr(each) for each in passed)  # a number needs no look-up
     if call.name not in _MAY_NOT_WAIT:
         return False
     given = {call.keyword(name) for name in ("block", "blocking", "timeout")}
@@ -214,86 +221,6 @@ def _dispatched(caller: tuple[Function, int], callee: tuple[Function, int]) -> b
     return caller[0].is_async and dispatches(callee[0])
 
 
-def _switched_off(hops: Hops) -> bool:
-    """A call under `if flag:` where a caller says no, or leaves the flag at a default of no.
-
-    Or under its `else` where a caller says yes. A flag that is passed on is followed.
-    """
-    said: dict[str, Ref] = {}
-    for (caller, at), (callee, index) in pairwise(hops):
-        said = _passed(caller.body.calls[at], callee, said)
-        body = callee.body
-        for each in body.ancestors(body.calls[index].block):
-            kind = body.blocks[each].kind
-            flag = test_of(body, each)
-            if flag.__class__ is not str or flag not in said or flag in body.bindings:
-                continue
-            if (kind == "if" and said[str(flag)] in _NO) or (
-                kind == "else" and said[str(flag)] == _YES
-            ):
-                return True
-    return False
-
-
-def _passed(call: Call, callee: Function, said: dict[str, Ref]) -> dict[str, Ref]:
-    """The constants that a call gives to parameters, its own caller's among them."""
-    if call.starred:
-        return {}
-    found: dict[str, Ref] = {}
-    # A method's first argument is not written in the call.
-    bound = callee.owner is not None
-    for position, (name, _, default) in enumerate(callee.params):
-        given = position - bound
-        if call.has_keyword(name):
-            ref = call.keyword(name)
-        elif 0 <= given < len(call.args):
-            ref = call.args[given]
-        else:
-            ref = default
-        if ref.__class__ is str:
-            ref = said.get(str(ref))
-        if ref.__class__ is tuple and ref[0] == "c":
-            found[name] = ref
-    return found
-
-
-def test_of(body: Body, block: int) -> Ref:
-    """What the `if` tests that a block is one branch of; None for another kind of block."""
-    here = body.blocks[block]
-    if here.kind == "if" and here.stmt:
-        return body.stmts[here.stmt - 1].value
-    if here.kind == "else":
-        for number, each in enumerate(body.blocks):
-            if each.kind == "if" and each.line == here.line and each.parent == here.parent:
-                return test_of(body, number)
-    return None
-
-
-def elsewhere(function: Function, index: int) -> bool:
-    """Whether a call is only made on another kind of system: `if sys.platform == "win32"`.
-
-    Tests of that kind are read as if on Linux, where servers run.
-    """
-    body = function.body
-    if not function.mentions("sys.platform", "os.name"):
-        return False
-    around = body.ancestors(body.calls[index].block)
-    for each in around:
-        wrong = {"if": ("c", False), "else": _YES}.get(body.blocks[each].kind)
-        if wrong is not None and test_of(body, each) == wrong:
-            return True
-    # `if sys.platform != "win32": return` above it.
-    position = body.stmt_of(index)
-    return any(
-        block.kind == "if"
-        and block.parent in around
-        and number not in around
-        and test_of(body, number) == _YES
-        and any(s.kind in "rx" and s.block == number for s in body.stmts[block.stmt : position])
-        for number, block in enumerate(body.blocks)
-    )
-
-
 def _settled(function: Function, index: int) -> bool:
     """A future that was asked whether it is done, or that calls back and was waited for."""
     body = function.body
@@ -305,6 +232,24 @@ def _settled(function: Function, index: int) -> bool:
     asked = any(each.func == f"{owner}.done" for each in body.calls)
     observed = [n for n, each in enumerate(before) if each.func == f"{owner}.add_done_callback"]
     return asked or (bool(observed) and any(each.awaited for each in before[observed[0] :]))
+
+
+def _streamed(graph: Graph, function: Function, index: int) -> bool:
+    """`StreamingResponse(rows())`: a plain generator is gone through in a thread."""
+    body = function.body
+    return any(
+        other.name in _STREAMS and (index in other.args or any(r == index for _, r in other.kwargs))
+        for other in body.calls
+    ) and any(
+        edge.target is not None and edge.target.is_generator and not edge.target.is_async
+        for edge in graph.edges_at(function, index)
+    )
+
+
+def _looked_first(function: Function, call: Call) -> bool:
+    """`while not queue.empty(): queue.get()`: what is taken is there."""
+    owner = str(call.func).rpartition(".")[0]
+    return any(each.func == f"{owner}.empty" for each in function.body.calls)
 
 
 def inline(function: Function, call: Call) -> bool:

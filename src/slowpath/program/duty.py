@@ -28,8 +28,8 @@ _START_OR_END = re.compile(
     r"(^|_)(startup|shutdown|lifespan)(_|$)|^_?teardown(_(all|app|services?))?$"
 )
 # How a server is started, until it serves.
-_STARTS = frozenset("run start serve astart aserve run_async start_async".split())
-_SERVERS = re.compile(r"(Server|Application)$")
+_STARTS = frozenset("run start _start serve astart aserve run_async start_async".split())
+_SERVERS = re.compile(r"(Server|Application|Cluster|Daemon)$")
 _WORKERS, _WORKERS_START = "gunicorn.workers.", frozenset({"run", "_run", "init_process"})
 # What stands in these may run for as long as the program.
 _FOR_EVER = frozenset({"while", "afor", "lambda"})

@@ -203,8 +203,32 @@ class Expressions:
         return ("d", values if len(values) <= 64 else ())
 
     def _if_expression(self, node: ast.IfExp) -> Ref:
-        self._used(node.test, self.expr(node.test))
-        return ("|", (self.expr(node.body), self.expr(node.orelse)))
+        outer = self.block
+        test = self.test(node.test)
+        self._record("i", node.lineno, node.test.end_lineno, (), test, keep=True)
+        self._open("if", node.lineno)
+        body = self.expr(node.body)
+        self.block = outer
+        self._open("else", node.lineno)
+        other = self.expr(node.orelse)
+        self.block = outer
+        return ("|", (body, other))
+
+    def test(self, node: ast.expr) -> Ref:
+        """A ref for a condition; `x is None` and `x is not None` are told by x."""
+        ref = self.expr(node)
+        self._used(node, ref)
+        if node.__class__ is ast.Compare and len(node.ops) == 1:
+            operator = node.ops[0].__class__
+            left, right = node.left, node.comparators[0]
+            if (
+                operator in (ast.Is, ast.IsNot)
+                and left.__class__ is ast.Name
+                and right.__class__ is ast.Constant
+                and right.value is None
+            ):
+                return ("none" if operator is ast.Is else "some", left.id)
+        return ref
 
     def _bool_operation(self, node: ast.BoolOp) -> Ref:
         return ("|", tuple([self.expr(each) for each in node.values]))

@@ -7,6 +7,7 @@ everything reached from there.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ class Knowledge:
             found = self._exact.get(short)
             if found is not None:
                 return found
-        if dotted in self._except or short in self._except:
+        if dotted in self._except or short in self._except or _ERRORS.search(dotted):
             return None
         for name in (dotted, short) if short != dotted else (dotted,):
             prefix = name
@@ -220,6 +221,7 @@ _OF_DATA = frozenset(
 ) | {"isoformat"}
 
 
+_ERRORS = re.compile(r"(^|\.)(exceptions?|errors?)\.|(Error|Exception)$")
 _ONLY_DATA = frozenset(
     "copy items keys values strip split startswith endswith lower upper append extend".split()
 )
@@ -229,7 +231,12 @@ def _is_harmless(rest: str) -> bool:
     """Whether `rest`, behind a client, ends its use, is of the protocols of async code, or is
     something that only data can do, such as what an attribute of the client holds."""
     owner, _, last = rest.rpartition(".")
-    return last == "close" or "__a" in rest or (bool(owner) and last in _ONLY_DATA)
+    return (
+        last == "close"
+        or "__a" in rest
+        or last.startswith("with_")  # a query that is being put together
+        or (bool(owner) and last in _ONLY_DATA)
+    )
 
 
 def _is_data(primitive: Primitive, rest: str) -> bool:

@@ -23,7 +23,7 @@ from slowpath.program.model import Body, Call, Function
 _NOTICES = re.compile(
     r"(callback|hook|listener|observer|factory(_\w+)?|predicate|condition|validator|getter|setter|filter|"
     r"key|cb|default|on_[a-z_]+|middleware|next|call_next|app|transform|converter|encoder|decoder|"
-    r"serializer|deserializer|formatter|consumer|visitor|a?close|is_[a-z_]+|has_[a-z_]+|can_[a-z_]+|cls|type_|dep|dependency|provider|should_[a-z_]+)"
+    r"serializer|deserializer|formatter|consumer|visitor|parser|a?close|is_[a-z_]+|has_[a-z_]+|can_[a-z_]+|cls|type_|dep|dependency|provider|should_[a-z_]+)"
     r"(s|_func|_fn|_function)?$"
 )
 _CLIENTS = re.compile(

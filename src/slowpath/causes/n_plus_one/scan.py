@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
+from slowpath.causes.branches import left_out, passed
 from slowpath.causes.loops import (
     batched,
     ends_there,
@@ -20,6 +21,7 @@ from slowpath.causes.n_plus_one import CAUSE
 from slowpath.causes.n_plus_one.lazy import lazy_loads
 from slowpath.causes.reading import at_call
 from slowpath.causes.threads import in_thread
+from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Function
 
@@ -59,6 +61,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
             targets = {edge.target for edge in graph.edges_at(function, each.site)} - {None}
             if function in targets:
                 continue  # a walk down a tree
+            if targets and not _asks(graph, function, each.site, each.io):
+                continue  # what is passed makes the query needless
             if "db" not in each.io and not (targets and is_lookup(call.name)):
                 continue  # a plain request for each item is a matter of order, not of number
             if "db" not in each.io and several_requests(calls, each.loop):
@@ -91,11 +95,39 @@ def _gives(function: Function, index: int) -> bool:
     """Whether a call is made for what it gives, not for what it changes."""
     body = function.body
     first, *others = body.calls[index].name.strip("_").split("_")
-    if is_write(first) or not _CHANGES.isdisjoint(others):
+    if first == "upload" or is_write(first) or not _CHANGES.isdisjoint(others):
         return False
     position = body.stmt_of(index)
     stmt = body.stmts[position] if position < len(body.stmts) else None
     return stmt is not None and not (stmt.kind == "e" and stmt.value == index)
+
+
+def _asks(
+    graph: Graph,
+    function: Function,
+    index: int,
+    wanted: frozenset[str],
+    said: dict[str, Ref] | None = None,
+    depth: int = _NEAR,
+) -> bool:
+    """Whether a call waits for what is wanted, given what it passes on: `if rows is None: ...`."""
+    if not depth:
+        return True
+    edges = graph.edges_at(function, index)
+    for edge in edges:
+        target = edge.target
+        if target is None or target is function:
+            return True
+        known = passed(function, index, target, said or {})
+        inner = range(len(target.body.calls))
+        waits = [each for each in inner if graph.call_io(target, each) & wanted]
+        if not waits or any(
+            not left_out(target, each, known)
+            and _asks(graph, target, each, wanted, known, depth - 1)
+            for each in waits
+        ):
+            return True
+    return not edges
 
 
 def _apart(function: Function, index: int, loop: int) -> bool:
