@@ -458,6 +458,46 @@ PAIRS = {
                 self._session_cache[key] = object()
         """,
     ),
+    "a cache with an entry for each folder": (
+        "unbounded-cache",
+        """
+        repository_cache = {}
+
+        async def repository_of(folder):
+            repository_cache[folder] = object()
+        """,
+        """
+        repository_cache = {}
+
+        async def repository_of(user_id):
+            repository_cache[user_id] = object()
+        """,
+    ),
+    "topics that a program has": (
+        "unbounded-cache",
+        """
+        from collections import defaultdict
+
+        class Broker:
+            def __init__(self):
+                self.topics = defaultdict(list)
+
+            async def send(self, topic):
+                for each in self.topics[topic]:
+                    await each.send()
+        """,
+        """
+        from collections import defaultdict
+
+        class Broker:
+            def __init__(self):
+                self.topics = defaultdict(list)
+
+            async def send(self, user_id):
+                for each in self.topics[user_id]:
+                    await each.send()
+        """,
+    ),
     "what lies in memory is no memo": (
         "unbounded-cache",
         """
