@@ -16,7 +16,7 @@ from slowpath.causes.loops import (
 )
 from slowpath.causes.reading import at_call
 from slowpath.causes.sequential_awaits import CAUSE
-from slowpath.program.graph import LIKELY, POSSIBLE, Graph
+from slowpath.program.graph import LIKELY, Graph
 from slowpath.program.model import Body, Function, Stmt
 
 # What carries one conversation: two calls on it cannot overlap, whatever the code says.
@@ -32,7 +32,6 @@ _READS = frozenset(
     "fetchone read_text aread generate summarize translate classify rerank arerank".split()
 )
 _BRINGS = re.compile(r"(^|_)(all|page|paginate|paginated|rows|items|records|results|data)(_|$)")
-_SAME_ROWS = "read the same rows"
 _HELD = frozenset({"with", "awith"})
 
 
@@ -123,9 +122,7 @@ def _neighbours(graph: Graph, function: Function) -> Iterator[Finding]:
             message = _independent(graph, function, previous, (position, stmt, index))
             if message:
                 told = True
-                # One session takes both in turn: worth a second one only where they are slow.
-                sure = POSSIBLE if _SAME_ROWS in message else LIKELY
-                yield at_call(graph, CAUSE, function, index, message, confidence=sure)
+                yield at_call(graph, CAUSE, function, index, message, confidence=LIKELY)
         previous = (position, stmt, index)
 
 
@@ -162,7 +159,7 @@ def _independent(
         # A page and its count: worth a second session, since both read the same rows.
         if not (_counts(one.name, two.name) and len(_filters(one) & _filters(two)) >= 2):
             return ""
-        return f"{one.name}(...) and {two.name}(...) {_SAME_ROWS} one after the other"
+        return f"{one.name}(...) and {two.name}(...) read the same rows one after the other"
     return f"{two.name}(...) does not need {one.name}(...), yet waits for it"
 
 
