@@ -23,7 +23,7 @@ ASYNC_TESTS = frozenset(
     "is_coroutine_callable is_async_function is_coroutine is_awaitable isasyncgenfunction".split()
 )
 # Helpers of a project that put a callable in a thread say so.
-_OWN_OFFLOAD = re.compile(r"thread|executor|run_sync")
+_OWN_OFFLOAD = re.compile(r"thread|executor|run_sync|offload")
 _ASKS_FOR_A_LOOP = frozenset(
     "get_running_loop _get_running_loop current_task in_async_context in_async_worker "
     "is_in_async_context has_running_loop running_loop current_async_library".split()

@@ -205,7 +205,7 @@ class Expressions:
     def _if_expression(self, node: ast.IfExp) -> Ref:
         outer = self.block
         test = self.test(node.test)
-        self._record("i", node.lineno, node.test.end_lineno, (), test, keep=True)
+        self._record("c", node.lineno, node.test.end_lineno, (), test, keep=True)
         self._open("if", node.lineno)
         body = self.expr(node.body)
         self.block = outer
