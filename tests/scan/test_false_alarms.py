@@ -513,6 +513,166 @@ PAIRS = {
             _memo_loggers.append(make())
         """,
     ),
+    "an object of an SDK that is only made": (
+        "blocking-call",
+        """
+        from langchain_community.document_loaders import TextLoader
+
+        async def loader(path):
+            return TextLoader(path)
+        """,
+        """
+        from langchain_community.document_loaders import TextLoader
+
+        async def texts(path):
+            return TextLoader(path).load()
+        """,
+    ),
+    "the async side of a call": (
+        "blocking-call",
+        """
+        import asyncio, modal
+
+        async def run(sandbox: modal.Client):
+            await asyncio.gather(sandbox.hello.aio())
+        """,
+        """
+        import modal
+
+        async def run(sandbox: modal.Client):
+            sandbox.hello()
+        """,
+    ),
+    "a middleware that takes requests itself": (
+        "middleware-overhead",
+        """
+        from starlette.middleware.base import BaseHTTPMiddleware
+
+        class Gate(BaseHTTPMiddleware):
+            async def __call__(self, scope, receive, send):
+                await self.app(scope, receive, send)
+        """,
+        """
+        from starlette.middleware.base import BaseHTTPMiddleware
+
+        class Gate(BaseHTTPMiddleware):
+            async def dispatch(self, request, call_next):
+                return await call_next(request)
+        """,
+    ),
+    "an archive in memory, and what goes into it": (
+        "blocking-call",
+        """
+        import io, tarfile
+
+        async def pack(name, data):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w") as archive:
+                info = tarfile.TarInfo(name=name)
+                archive.addfile(info, io.BytesIO(data))
+            return buffer
+        """,
+        """
+        import io, tarfile
+
+        async def pack(name, data):
+            with tarfile.open(name, mode="w") as archive:
+                info = tarfile.TarInfo(name=name)
+                archive.addfile(info, io.BytesIO(data))
+        """,
+    ),
+    "a statement that becomes part of another": (
+        "blocking-call",
+        """
+        from sqlalchemy.orm import Session
+        from models import Order
+
+        def restrict(session: Session, query):
+            mine = session.query(Order.id).join(Order.owners)
+            return query.filter(Order.id.in_(mine))
+
+        async def page(session: Session, query):
+            restrict(session, query)
+        """,
+        """
+        from sqlalchemy.orm import Session
+        from models import Order
+
+        def restrict(session: Session, query):
+            mine = session.query(Order.id).join(Order.owners)
+            return query.filter(Order.id.in_(mine.all()))
+
+        async def page(session: Session, query):
+            restrict(session, query)
+        """,
+    ),
+    "a file of the kernel that the module names": (
+        "blocking-call",
+        """
+        LIMIT = "/sys/fs/cgroup/memory.max"
+
+        async def usage():
+            with open(LIMIT) as file:
+                return file.read()
+        """,
+        """
+        LIMIT = "/var/lib/app/memory.max"
+
+        async def usage():
+            with open(LIMIT) as file:
+                return file.read()
+        """,
+    ),
+    "a pause of nothing": (
+        "blocking-call",
+        """
+        import time
+
+        async def spin():
+            time.sleep(0)
+        """,
+        """
+        import time
+
+        async def spin():
+            time.sleep(1)
+        """,
+    ),
+    "a list that is filled while it is empty": (
+        "unbounded-cache",
+        """
+        class_cache = []
+
+        async def listener(make):
+            if not class_cache:
+                class_cache.append(make())
+            return class_cache[0]
+        """,
+        """
+        class_cache = []
+
+        async def listener(make):
+            class_cache.append(make())
+            return class_cache[0]
+        """,
+    ),
+    "a client that a session is set up with": (
+        "client-per-request",
+        """
+        import httpx
+
+        async def _init_transport():
+            client = httpx.AsyncClient()
+            await client.get("https://a.test")
+        """,
+        """
+        import httpx
+
+        async def ask_transport():
+            client = httpx.AsyncClient()
+            await client.get("https://a.test")
+        """,
+    ),
     "a queue that was seen to hold something": (
         "blocking-call",
         """

@@ -13,7 +13,7 @@ from slowpath.causes.branches import elsewhere, switched_off
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
-from slowpath.program.model import Call, Function
+from slowpath.program.model import Body, Call, Function
 
 Hops = tuple[tuple[Function, int], ...]
 
@@ -44,6 +44,10 @@ _OF_FILES = re.compile(r"(builtins\.open|pathlib\.Path\.open)\(\)\.")
 _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _PACKED = ("zipfile.", "tarfile.", "gzip.", "bz2.", "lzma.")
+_ENDS = frozenset(
+    "all first one one_or_none scalar scalars count delete update get paginate exists fetchall "
+    "fetchone yield_per".split()
+)
 _TAKES = frozenset({"queue.Queue.get", "multiprocessing.Queue.get"})
 # They take a plain generator's items in a thread.
 _STREAMS = frozenset({"StreamingResponse", "iterate_in_threadpool", "Stream"})
@@ -64,6 +68,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive.startswith(_FILES) and _in_kernel(site, call))
         or any(handed_over(graph, each, each.body.calls[at].func) for each, at in hops)
         or any(_streamed(graph, *each) for each in hops)
+        or (primitive.endswith(".query") and _only_built(site, index))
         or (primitive in _TAKES and any(_looked_first(each, call) for each, _ in hops[-2:]))
         or (_OF_FILES.match(primitive) and _opened_here(graph, site))
         or (primitive in _LAZY and not _taken_from(site, index))
@@ -86,7 +91,8 @@ def _in_memory(graph: Graph, function: Function) -> bool:
             next(iter(call.args), None),
         )
         for index, call in enumerate(function.body.calls)
-        if (value := program.callee(function, index)) is not None
+        if call.name not in ("TarInfo", "ZipInfo")
+        and (value := program.callee(function, index)) is not None
         and value[0] == "ext"
         and value[1].startswith(_PACKED)
         and value[1].count(".") == 1
@@ -141,6 +147,8 @@ def _told_not_to_wait(call: Call) -> bool:
     """`lock.acquire(blocking=False)`, `queue.get(False)`, `flock(fd, LOCK_EX | LOCK_NB)`."""
     if call.name in ("flock", "lockf"):
         return any(word in repr(each) for each in call.args for word in ("LOCK_NB", "LOCK_UN"))
+    if call.name == "sleep":
+        return call.args == (("c", 0),)
     if call.name == "getaddrinfo":
         passed = (*call.args, *(ref for _, ref in call.kwargs))
         return any("NUMERIC" in repr(each) for each in passed)  # a number needs no look-up
@@ -246,6 +254,49 @@ def _streamed(graph: Graph, function: Function, index: int) -> bool:
     )
 
 
+def _only_built(function: Function, index: int) -> bool:
+    """`ids = session.query(Order.id)` that only becomes part of another statement."""
+    body = function.body
+    position = body.stmt_of(index)
+    stmt = body.stmts[position] if position < len(body.stmts) else None
+    if stmt is None or stmt.kind != "a" or len(stmt.writes) != 1:
+        return False
+    name = stmt.writes[0]
+    if any(_root(body, number) == index and call.name in _ENDS for number, call in _calls(body)):
+        return False
+    return not any(
+        (each.kind in "fry" and (each.value == name or name in _parts(each.value)))
+        or any(w == name for w in each.writes if each is not stmt)
+        for each in body.stmts
+    ) and not any(
+        (_root(body, number) == name and call.name in _ENDS)
+        or (name in call.args and not call.name.endswith("in_"))
+        or any(ref == name for _, ref in call.kwargs)
+        for number, call in _calls(body)
+    )
+
+
+def _parts(ref: Ref) -> tuple[Ref, ...]:
+    """What a display is made of."""
+    return tuple(ref[1]) if ref.__class__ is tuple and ref[0] in ("t", "d") else ()
+
+
+def _calls(body: Body) -> enumerate[Call]:
+    return enumerate(body.calls)
+
+
+def _root(body: Body, index: int) -> Ref:
+    """What a chain of calls begins with: a name, or the number of its first call."""
+    ref: Ref = index
+    while isinstance(ref, int) and not isinstance(ref, bool):
+        func = body.calls[ref].func
+        if func.__class__ is str:
+            name = func.rpartition(".")[0]
+            return name if "." not in name and name in body.bindings else ref
+        ref = func[1] if func.__class__ is tuple and func[0] == "." else None
+    return ref
+
+
 def _looked_first(function: Function, call: Call) -> bool:
     """`while not queue.empty(): queue.get()`: what is taken is there."""
     owner = str(call.func).rpartition(".")[0]
@@ -269,6 +320,7 @@ def _in_kernel(function: Function, call: Call) -> bool:
         made = body.calls[call.func[1]]
         ref = made.args[0] if made.args else None
     if ref.__class__ is str:
-        bound = body.bindings.get(str(ref), [])
-        ref = bound[0][0].value if len(bound) == 1 else None
+        bound = [stmt.value for stmt, _ in body.bindings.get(str(ref), [])]
+        bound = bound or [value for value, _ in function.module.assigns.get(str(ref), [])]
+        ref = bound[0] if len(bound) == 1 else None
     return ref.__class__ is tuple and ref[0] == "s" and str(ref[1]).startswith(_MADE_UP)

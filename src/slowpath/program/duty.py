@@ -16,8 +16,8 @@ _FILES = frozenset(
     "conftest.py setup.py cli.py _cli.py __main__.py pytest_plugin.py manage.py noxfile.py".split()
 )
 _FOLDERS = frozenset(
-    "tests test testing examples example docs benchmarks _testing docs_src scripts cli _cli "
-    "migrations alembic management pytest evals".split()
+    "tests test testing examples example demo demos docs benchmarks _testing docs_src scripts cli "
+    "_cli migrations alembic management pytest evals".split()
 )
 _BEFORE_SERVING = frozenset(
     "serve _serve main amain _main async_main __main__ bootstrap pre_login _pre_login "

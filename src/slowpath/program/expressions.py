@@ -223,11 +223,11 @@ class Expressions:
             left, right = node.left, node.comparators[0]
             if (
                 operator in (ast.Is, ast.IsNot)
-                and left.__class__ is ast.Name
+                and left.__class__ in (ast.Name, ast.Attribute)
                 and right.__class__ is ast.Constant
                 and right.value is None
             ):
-                return ("none" if operator is ast.Is else "some", left.id)
+                return ("none" if operator is ast.Is else "some", getattr(left, "id", ""))
         return ref
 
     def _bool_operation(self, node: ast.BoolOp) -> Ref:

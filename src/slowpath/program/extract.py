@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of what is kept of a file.
-FORMAT = 12
+FORMAT = 13
 
 
 class Extractor(Statements):

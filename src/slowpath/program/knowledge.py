@@ -162,7 +162,7 @@ class Knowledge:
                     rest = name[len(prefix) + 1 :]
                     if f"{prefix}.{rest.partition('.')[0]}" in self._except:
                         break
-                    if _is_data(found, rest) or _is_harmless(rest):
+                    if _is_data(found, rest) or _is_harmless(rest) or _is_class(prefix, rest):
                         break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
         return self._of_family(dotted)
@@ -232,10 +232,23 @@ def _is_harmless(rest: str) -> bool:
     something that only data can do, such as what an attribute of the client holds."""
     owner, _, last = rest.rpartition(".")
     return (
-        last == "close"
+        last in ("close", "aio")
         or "__a" in rest
         or last.startswith("with_")  # a query that is being put together
         or (bool(owner) and last in _ONLY_DATA)
+    )
+
+
+def _is_class(prefix: str, rest: str) -> bool:
+    """Whether it is a class of a module: to make an object of it asks nobody, as a rule.
+
+    Where it does, a table names the class.
+    """
+    return (
+        "." not in rest
+        and rest[:1].isupper()
+        and not rest.isupper()
+        and prefix.rpartition(".")[2].islower()
     )
 
 

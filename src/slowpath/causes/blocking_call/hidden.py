@@ -22,7 +22,7 @@ from slowpath.program.model import Body, Call, Function
 # Called by design in the middle of things; quick by agreement.
 _NOTICES = re.compile(
     r"(callback|hook|listener|observer|factory(_\w+)?|predicate|condition|validator|getter|setter|filter|"
-    r"key|cb|default|on_[a-z_]+|middleware|next|call_next|app|transform|converter|encoder|decoder|"
+    r"key|cb|default|on_[a-z_]+|middleware|next|call_next|next_handler|app|transform|converter|encoder|decoder|"
     r"serializer|deserializer|formatter|consumer|visitor|parser|a?close|is_[a-z_]+|has_[a-z_]+|can_[a-z_]+|cls|type_|dep|dependency|provider|should_[a-z_]+)"
     r"(s|_func|_fn|_function)?$"
 )

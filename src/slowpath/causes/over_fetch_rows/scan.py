@@ -150,9 +150,10 @@ def _test(body: Body, block: int, head: int) -> tuple[str, ...] | None:
 
 
 def _bare(body: Body, head: int, test: tuple[str, ...]) -> bool:
-    """Whether a test asks of several columns only whether they hold anything."""
+    """Whether a test asks of several columns, or of one by its very words, only whether they hold
+    anything."""
     value = body.stmts[head + 1].value
-    return len(test) > 1 and value == ("|", test)
+    return bool(value == ("some", "") or (len(test) > 1 and value == ("|", test)))
 
 
 def _from_query(graph: Graph, function: Function, ref: Ref) -> bool:

@@ -106,6 +106,12 @@ def _growth(body: Body, name: str) -> Iterator[tuple[int, bool]]:
             and call.func == f"{name}.{call.name}"
             and not (call.name in _KEYED and call.args and _few(body, call.args[:1]))
         ):
+            if any(
+                body.blocks[each].kind == "if"
+                and body.stmts[body.blocks[each].stmt - 1].reads == (name,)
+                for each in body.ancestors(call.block)
+            ):
+                continue  # only while it is empty
             keyed = call.name in _KEYED and bool(call.args)
             yield call.line, not keyed or _of_callers(body, call.args[:1])
 
