@@ -1144,3 +1144,20 @@ def test_what_the_start_in_another_file_does(tmp_path: Path) -> None:
     files = {"app__writer": _SERVICE}
     assert findings(tmp_path / "once", "blocking-call", app__main=once, **files) == []
     assert findings(tmp_path / "again", "blocking-call", app__main=again, **files)
+
+
+def test_a_default_that_is_a_call_of_the_file_around(tmp_path: Path) -> None:
+    text = """
+        import time
+
+        one, two, three = list(), dict(), set()
+
+        def read(key, rows=frozenset(one)):
+            if rows is None:
+                return None
+            time.sleep(1)
+
+        async def go():
+            read("a")
+        """
+    assert findings(tmp_path, "blocking-call", app=text)

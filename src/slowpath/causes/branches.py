@@ -72,7 +72,8 @@ def passed(caller: Function, index: int, callee: Function, said: dict[str, Ref])
         elif 0 <= given < len(call.args):
             ref = call.args[given]
         else:
-            ref = default
+            # Its names and calls are those of where the function is defined.
+            ref = default if default.__class__ is tuple and default[0] == "c" else None
         if ref.__class__ is str and ref in said:
             ref = said[str(ref)]
         elif _is_there(body, ref):
