@@ -623,6 +623,36 @@ PAIRS = {
                 return file.read()
         """,
     ),
+    "a process that is looked at": (
+        "blocking-call",
+        """
+        import os
+
+        async def reap():
+            return os.waitpid(-1, os.WNOHANG)
+        """,
+        """
+        import os
+
+        async def reap():
+            return os.waitpid(-1, 0)
+        """,
+    ),
+    "figures that are sent off and not waited for": (
+        "blocking-call",
+        """
+        import statsd
+
+        async def count(client: statsd.StatsClient):
+            client.incr("requests")
+        """,
+        """
+        import redis
+
+        async def count(client: redis.Redis):
+            client.incr("requests")
+        """,
+    ),
     "a pause of nothing": (
         "blocking-call",
         """

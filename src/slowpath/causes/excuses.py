@@ -147,6 +147,8 @@ def _told_not_to_wait(call: Call) -> bool:
     """`lock.acquire(blocking=False)`, `queue.get(False)`, `flock(fd, LOCK_EX | LOCK_NB)`."""
     if call.name in ("flock", "lockf"):
         return any(word in repr(each) for each in call.args for word in ("LOCK_NB", "LOCK_UN"))
+    if call.name == "waitpid":
+        return any("WNOHANG" in repr(each) for each in call.args)
     if call.name == "sleep":
         return call.args == (("c", 0),)
     if call.name == "getaddrinfo":

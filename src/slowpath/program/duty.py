@@ -45,6 +45,7 @@ def off_duty(path: str) -> bool:
         or name.endswith("_test.py")
         or name in _FILES
         or not _FOLDERS.isdisjoint(folders)
+        or any(each.startswith("example_") for each in folders)
     )
 
 
