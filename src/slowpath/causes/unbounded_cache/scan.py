@@ -31,6 +31,8 @@ _PART_OF_PROGRAM = re.compile(
 _OF_FUNCTIONS = re.compile(
     r"(funcs|functions|handlers|callbacks|hooks|listeners|processors|routes|factories|plugins)$"
 )
+# So many steps back a key is followed.
+_MADE_OF = 4
 _FUNCTION_CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 _REGISTERS = re.compile(
     r"^_*(register|add|subscribe|setup|init|configure|on_startup|"
@@ -118,12 +120,22 @@ def _growth(body: Body, name: str) -> Iterator[tuple[int, bool]]:
 
 def _of_callers(body: Body, keys: Iterable[Ref]) -> bool:
     """Whether a key, or what a local one is made of, is called like what callers bring."""
-    for key in (each for each in keys if isinstance(each, str)):
-        bound = [read for stmt, _ in body.bindings.get(key, ()) for read in stmt.reads]
-        words = (word for each in bound or (key,) for word in each.split("."))
-        if any(CALLERS.search(word) for word in words):
-            return True
-    return False
+    seen = {key for key in keys if isinstance(key, str)}
+    # A key that is made of others is as good as these, and no better.
+    parts = seen
+    for _ in range(_MADE_OF):
+        made = {each for part in parts for each in _read_for(body, part)}
+        if not made - seen:
+            break
+        parts = {part for part in parts if not _read_for(body, part)} | made
+        seen = seen | made
+    return any(CALLERS.search(word) for part in parts for word in part.split("."))
+
+
+def _read_for(body: Body, name: str) -> list[str]:
+    """What is read where a local name is bound."""
+    bound = body.bindings.get(name.partition(".")[0], ())
+    return [read.rstrip("?").removesuffix("[]") for stmt, _ in bound for read in stmt.reads]
 
 
 def _keys(stmt: Stmt, name: str) -> tuple[str, ...]:
