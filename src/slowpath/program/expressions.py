@@ -7,6 +7,8 @@ import marshal
 from collections.abc import Callable
 from typing import Any
 
+from slowpath.program.conditions import noneness, on_linux
+
 Ref = Any
 
 AWAITED = 1
@@ -24,12 +26,8 @@ AWAITS = 4
 STUB = 8  # the body is only a docstring, `pass`, `...` or `raise NotImplementedError`
 
 _TEXT = 80
-_SYSTEM = {"sys.platform": "linux", "os.name": "posix"}
-_EQUALITY = (ast.Eq, ast.NotEq)
 # What a coroutine object itself has.
-_OF_COROUTINES = frozenset(
-    {"close", "send", "throw", "cr_frame", "cr_code", "cr_running", "__await__"}
-)
+_OF_COROUTINES = {"close", "send", "throw", "cr_frame", "cr_code", "cr_running", "__await__"}
 
 
 class Scope:
@@ -206,29 +204,18 @@ class Expressions:
         outer = self.block
         test = self.test(node.test)
         self._record("c", node.lineno, node.test.end_lineno, (), test, keep=True)
-        self._open("if", node.lineno)
-        body = self.expr(node.body)
-        self.block = outer
-        self._open("else", node.lineno)
-        other = self.expr(node.orelse)
-        self.block = outer
-        return ("|", (body, other))
+        refs = []
+        for kind, each in (("if", node.body), ("else", node.orelse)):
+            self._open(kind, node.lineno)
+            refs.append(self.expr(each))
+            self.block = outer
+        return ("|", tuple(refs))
 
     def test(self, node: ast.expr) -> Ref:
         """A ref for a condition; `x is None` and `x is not None` are told by x."""
         ref = self.expr(node)
         self._used(node, ref)
-        if node.__class__ is ast.Compare and len(node.ops) == 1:
-            operator = node.ops[0].__class__
-            left, right = node.left, node.comparators[0]
-            if (
-                operator in (ast.Is, ast.IsNot)
-                and left.__class__ in (ast.Name, ast.Attribute)
-                and right.__class__ is ast.Constant
-                and right.value is None
-            ):
-                return ("none" if operator is ast.Is else "some", getattr(left, "id", ""))
-        return ref
+        return noneness(node) or ref
 
     def _bool_operation(self, node: ast.BoolOp) -> Ref:
         return ("|", tuple([self.expr(each) for each in node.values]))
@@ -296,11 +283,7 @@ class Expressions:
                 self._used(each, ref)
             if ref.__class__ is str and operator.__class__ in (ast.In, ast.NotIn):
                 self.reads.append(ref + "?")
-        if left in _SYSTEM and operator.__class__ in _EQUALITY and ref.__class__ is tuple:
-            # Read as if on Linux, where servers run.
-            alike = ref[1] == _SYSTEM[left]
-            return ("c", alike is (operator.__class__ is ast.Eq))
-        return None
+        return on_linux(left, node.ops[0], ref) if len(node.ops) == 1 else None
 
     def _joined(self, node: ast.JoinedStr) -> Ref:
         for each in node.values:
@@ -375,8 +358,7 @@ class Expressions:
         annotation: Ref = None,
         keep: bool = False,
     ) -> None:
-        scope = self.scope
-        scope.stmts.append(
+        self.scope.stmts.append(
             (
                 kind,
                 self.block,
@@ -386,7 +368,7 @@ class Expressions:
                 tuple(self.reads),
                 value,
                 annotation,
-                len(scope.calls),
+                len(self.scope.calls),
             )
         )
         if not keep:
