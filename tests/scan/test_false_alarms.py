@@ -879,6 +879,31 @@ PAIRS = {
             return [await to_model(db, item) for item in items]
         """,
     ),
+    "a transaction for each item": (
+        "n-plus-one",
+        """
+        from app.db import sessions
+
+        async def refresh(session, item):
+            await session.execute("update items set seen = now() where id = :id", {"id": item})
+
+        async def refresh_all(items):
+            for item in items:
+                async with sessions.begin() as session:
+                    await refresh(session, item)
+        """,
+        """
+        from app.db import sessions
+
+        async def fetch_item(session, item):
+            return await session.execute("select * from items where id = :id", {"id": item})
+
+        async def check_all(items):
+            for item in items:
+                async with sessions.begin() as session:
+                    await fetch_item(session, item)
+        """,
+    ),
     "a session that has let go of its connection": (
         "long-transaction",
         """

@@ -73,7 +73,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 lookup = False  # perhaps at hand
             if _ONCE.match(function.name) or ends_there(function.body, each.site, each.loop):
                 lookup = False
-            if _apart(function, each.site, each.loop):
+            if _apart(function, each.site, each.loop) and not _reads(*path[-1]):
                 lookup = False  # each item has a transaction of its own, on purpose
             if batched(function.body, each.site):
                 lookup = False  # the ids are given together; the loop goes over kinds of them
