@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from slowpath.causes.branches import elsewhere, switched_off
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
-from slowpath.program.model import Call, Function
+from slowpath.program.model import Body, Call, Function
 
 Hops = tuple[tuple[Function, int], ...]
 
@@ -22,7 +23,7 @@ ASYNC_TESTS = frozenset(
     "is_coroutine_callable is_async_function is_coroutine is_awaitable isasyncgenfunction".split()
 )
 # Helpers of a project that put a callable in a thread say so.
-_OWN_OFFLOAD = re.compile(r"thread|executor|run_sync")
+_OWN_OFFLOAD = re.compile(r"thread|executor|run_sync|offload")
 _ASKS_FOR_A_LOOP = frozenset(
     "get_running_loop _get_running_loop current_task in_async_context in_async_worker "
     "is_in_async_context has_running_loop running_loop current_async_library".split()
@@ -43,7 +44,17 @@ _OF_FILES = re.compile(r"(builtins\.open|pathlib\.Path\.open)\(\)\.")
 _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _PACKED = ("zipfile.", "tarfile.", "gzip.", "bz2.", "lzma.")
-_NO = (("c", False), ("c", None))
+_ENDS = frozenset(
+    "all first one one_or_none scalar scalars count delete update get paginate exists fetchall "
+    "fetchone yield_per".split()
+)
+_TAKES = frozenset({"queue.Queue.get", "multiprocessing.Queue.get"})
+# They take a plain generator's items in a thread.
+_STREAMS = frozenset({"StreamingResponse", "iterate_in_threadpool", "Stream"})
+_FETCHERS = frozenset({"urllib.request.urlopen"})
+_FILES = ("builtins.open", "io.open", "pathlib.Path.", "os.")
+# Files that the kernel makes up as they are read: no disk is behind them.
+_MADE_UP = ("/proc/", "/sys/")
 
 
 def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
@@ -52,8 +63,13 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
     call = site.body.calls[index]
     return (
         _told_not_to_wait(call)
-        or (primitive in _OUTCOMES and _of_parameter(site, call))
-        or handed_over(graph, site, call.func)
+        or (primitive in _OUTCOMES and (_of_parameter(site, call) or _settled(site, index)))
+        or (primitive in _FETCHERS and inline(site, call))
+        or (primitive.startswith(_FILES) and _in_kernel(site, call))
+        or any(handed_over(graph, each, each.body.calls[at].func) for each, at in hops)
+        or any(_streamed(graph, *each) for each in hops)
+        or (primitive.endswith(".query") and _only_built(site, index))
+        or (primitive in _TAKES and any(_looked_first(each, call) for each, _ in hops[-2:]))
         or (_OF_FILES.match(primitive) and _opened_here(graph, site))
         or (primitive in _LAZY and not _taken_from(site, index))
         or (primitive in _ACQUIRES and _made_here(site, call))
@@ -61,7 +77,8 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive.startswith("psutil.") and not _given(call, "interval", 0))
         or any(_without_a_loop(*each) for each in hops)
         or any(_dispatched(*pair) for pair in pairwise(hops))
-        or any(_switched_off(*pair) for pair in pairwise(hops))
+        or switched_off(hops)
+        or any(elsewhere(*each) for each in hops)
     )
 
 
@@ -74,7 +91,8 @@ def _in_memory(graph: Graph, function: Function) -> bool:
             next(iter(call.args), None),
         )
         for index, call in enumerate(function.body.calls)
-        if (value := program.callee(function, index)) is not None
+        if call.name not in ("TarInfo", "ZipInfo")
+        and (value := program.callee(function, index)) is not None
         and value[0] == "ext"
         and value[1].startswith(_PACKED)
         and value[1].count(".") == 1
@@ -126,7 +144,16 @@ def twins(name: str) -> tuple[str, ...]:
 
 
 def _told_not_to_wait(call: Call) -> bool:
-    """`lock.acquire(blocking=False)`, `queue.get(False)`, `future.result(timeout=0)`."""
+    """`lock.acquire(blocking=False)`, `queue.get(False)`, `flock(fd, LOCK_EX | LOCK_NB)`."""
+    if call.name in ("flock", "lockf"):
+        return any(word in repr(each) for each in call.args for word in ("LOCK_NB", "LOCK_UN"))
+    if call.name == "waitpid":
+        return any("WNOHANG" in repr(each) for each in call.args)
+    if call.name == "sleep":
+        return call.args == (("c", 0),)
+    if call.name == "getaddrinfo":
+        passed = (*call.args, *(ref for _, ref in call.kwargs))
+        return any("NUMERIC" in repr(each) for each in passed)  # a number needs no look-up
     if call.name not in _MAY_NOT_WAIT:
         return False
     given = {call.keyword(name) for name in ("block", "blocking", "timeout")}
@@ -204,26 +231,98 @@ def _dispatched(caller: tuple[Function, int], callee: tuple[Function, int]) -> b
     return caller[0].is_async and dispatches(callee[0])
 
 
-def _switched_off(caller: tuple[Function, int], callee: tuple[Function, int]) -> bool:
-    """A call under `if flag:` where the caller says no, or leaves the flag at a default of no."""
-    function, index = callee
-    call = caller[0].body.calls[caller[1]]
-    flags = {name: (n, default) for n, (name, _, default) in enumerate(function.params)}
-    if not flags or call.starred:
-        return False
-    # A method's first argument is not written in the call.
-    given = len(call.args) + (function.owner is not None)
+def _settled(function: Function, index: int) -> bool:
+    """A future that was asked whether it is done, or that calls back and was waited for."""
     body = function.body
-    for each in body.ancestors(body.calls[index].block):
-        kind, first = body.blocks[each].kind, body.blocks[each].stmt
-        flag = body.stmts[first - 1].value if kind == "if" and first else None
-        if flag.__class__ is not str or flag not in flags or flag in body.bindings:
-            continue
-        position, default = flags[str(flag)]
-        if call.has_keyword(str(flag)):
-            default = call.keyword(str(flag))
-        elif given > position:
-            continue
-        if default in _NO:
-            return True
-    return False
+    call = body.calls[index]
+    owner = str(call.func).rpartition(".")[0] if call.func.__class__ is str else ""
+    if not owner:
+        return False
+    before = body.calls[:index]
+    asked = any(each.func == f"{owner}.done" for each in body.calls)
+    observed = [n for n, each in enumerate(before) if each.func == f"{owner}.add_done_callback"]
+    return asked or (bool(observed) and any(each.awaited for each in before[observed[0] :]))
+
+
+def _streamed(graph: Graph, function: Function, index: int) -> bool:
+    """`StreamingResponse(rows())`: a plain generator is gone through in a thread."""
+    body = function.body
+    return any(
+        other.name in _STREAMS and (index in other.args or any(r == index for _, r in other.kwargs))
+        for other in body.calls
+    ) and any(
+        edge.target is not None and edge.target.is_generator and not edge.target.is_async
+        for edge in graph.edges_at(function, index)
+    )
+
+
+def _only_built(function: Function, index: int) -> bool:
+    """`ids = session.query(Order.id)` that only becomes part of another statement."""
+    body = function.body
+    position = body.stmt_of(index)
+    stmt = body.stmts[position] if position < len(body.stmts) else None
+    if stmt is None or stmt.kind != "a" or len(stmt.writes) != 1:
+        return False
+    name = stmt.writes[0]
+    if any(_root(body, number) == index and call.name in _ENDS for number, call in _calls(body)):
+        return False
+    return not any(
+        (each.kind in "fry" and (each.value == name or name in _parts(each.value)))
+        or any(w == name for w in each.writes if each is not stmt)
+        for each in body.stmts
+    ) and not any(
+        (_root(body, number) == name and call.name in _ENDS)
+        or (name in call.args and not call.name.endswith("in_"))
+        or any(ref == name for _, ref in call.kwargs)
+        for number, call in _calls(body)
+    )
+
+
+def _parts(ref: Ref) -> tuple[Ref, ...]:
+    """What a display is made of."""
+    return tuple(ref[1]) if ref.__class__ is tuple and ref[0] in ("t", "d") else ()
+
+
+def _calls(body: Body) -> enumerate[Call]:
+    return enumerate(body.calls)
+
+
+def _root(body: Body, index: int) -> Ref:
+    """What a chain of calls begins with: a name, or the number of its first call."""
+    ref: Ref = index
+    while isinstance(ref, int) and not isinstance(ref, bool):
+        func = body.calls[ref].func
+        if func.__class__ is str:
+            name = func.rpartition(".")[0]
+            return name if "." not in name and name in body.bindings else ref
+        ref = func[1] if func.__class__ is tuple and func[0] == "." else None
+    return ref
+
+
+def _looked_first(function: Function, call: Call) -> bool:
+    """`while not queue.empty(): queue.get()`: what is taken is there."""
+    owner = str(call.func).rpartition(".")[0]
+    return any(each.func == f"{owner}.empty" for each in function.body.calls)
+
+
+def inline(function: Function, call: Call) -> bool:
+    """`urlopen(uri)` of what was seen to begin with "data:": nobody is asked."""
+    return any(
+        each.args == (("s", "data:"),) and str(each.func) == f"{call.args[0]}.startswith"
+        for each in function.body.calls
+        if call.args and call.args[0].__class__ is str
+    )
+
+
+def _in_kernel(function: Function, call: Call) -> bool:
+    """`open("/proc/meminfo")`, `Path("/sys/...").read_text()`."""
+    body = function.body
+    ref: Ref = call.args[0] if call.args else None
+    if call.func.__class__ is tuple and call.func[0] == "." and call.func[1].__class__ is int:
+        made = body.calls[call.func[1]]
+        ref = made.args[0] if made.args else None
+    if ref.__class__ is str:
+        bound = [stmt.value for stmt, _ in body.bindings.get(str(ref), [])]
+        bound = bound or [value for value, _ in function.module.assigns.get(str(ref), [])]
+        ref = bound[0] if len(bound) == 1 else None
+    return ref.__class__ is tuple and ref[0] == "s" and str(ref[1]).startswith(_MADE_UP)

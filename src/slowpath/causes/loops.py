@@ -24,7 +24,7 @@ _STORES = re.compile(r"(^|_)(repo|repos|repository|repositories|dao|uow|crud|db|
 _EVENTS = re.compile(
     r"(^|_)(queue|listen|listener|subscribe|subscription|events?|messages?|reader|websocket|ws|"
     r"socket|channel|ch|updates|watch|consume|consumer|receive|receiver|recv|pubsub|iter_messages|"
-    r"read_loop|incoming|inbox)($|_)"
+    r"read_loop|incoming|inbox|stream|frames?)($|_)"
 )
 _MANY_REMOTES = re.compile(
     r"(^|_|\.)(servers|clients|connections|providers|backends|endpoints|peers|nodes)"
@@ -190,6 +190,40 @@ def leaves_early(body: Body, loop: int) -> bool:
     )
 
 
+def ends_there(body: Body, index: int, loop: int) -> bool:
+    """Whether a loop is over with the call: `raise f(x)`, `return f(x)`."""
+    position = body.stmt_of(index)
+    if position >= len(body.stmts) or body.blocks[loop].kind in ("comp", "acomp"):
+        return False
+    return body.stmts[position].kind in "rx"
+
+
+def batched(body: Body, index: int) -> bool:
+    """Whether a query asks for many at once: `select(Order).where(Order.id.in_(ids))`."""
+    return any(
+        body.calls[each].name == "in_" for each in _made_of(body, index) if each < len(body.calls)
+    )
+
+
+def _made_of(body: Body, index: int, depth: int = 12) -> set[int]:
+    """The calls that a call's arguments are made of, those of a name that holds them included."""
+    found: set[int] = set()
+    call = body.calls[index]
+    todo: list[object] = [*call.args, *(ref for _, ref in call.kwargs)]
+    while todo and len(found) < depth:
+        ref = todo.pop()
+        if ref.__class__ is str:
+            bound = body.bindings.get(str(ref), [])
+            todo += [stmt.value for stmt, _ in bound if stmt.kind == "a"]
+        elif isinstance(ref, int) and not isinstance(ref, bool) and ref not in found:
+            found.add(ref)
+            inner = body.calls[ref]
+            todo += [inner.func, *inner.args] if inner.func.__class__ is tuple else inner.args
+        elif ref.__class__ is tuple and ref and ref[0] == ".":
+            todo.append(ref[1])
+    return found
+
+
 def _of_events(body: Body, loop: int) -> bool:
     """`async for message in queue`: each item comes when it comes."""
     return any(_EVENTS.search(word) for word in words_of(body, body.stmts[_head(body, loop)].value))
@@ -244,7 +278,8 @@ def is_write(name: str) -> bool:
          "start", "remove", "process", "handle", "run", "execute", "sleep", "push", "register",
          "unregister", "connect", "disconnect", "apply", "set", "add", "dispatch", "post", "insert",
          "upsert", "save", "store", "sync", "cancel", "shutdown", "join", "wait", "aclose", "yield",
-         "patch", "schedule", "enqueue", "trigger", "launch", "spawn", "submit", "notify", "record")
+         "patch", "append", "recover", "schedule", "enqueue", "trigger", "launch", "spawn",
+         "submit", "notify", "record")
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ _ONCE = frozenset(
 # Ways that are taken now and then, or once, rather than for each request.
 _NOT_SERVING = frozenset({"coroutine", "lifespan", "callback"})
 _SAID_ONCE = re.compile(
-    r"(^|_)(once|initdb|create_pool|create_engine|lifespan|wait_until|wait_for|from_url|listen|listener|subscribe|watch|forever)($|_)"
+    r"^_*init(ialize)?_|(^|_)(once|initdb|create_pool|create_engine|lifespan|wait_until|wait_for|from_url|telemetry|heartbeat|check_for_updates?|check_\w*version|listen|listener|subscribe|watch|forever)($|_)"
 )
 _CACHED = frozenset("lru_cache cache cached cached_property alru_cache singleton once".split())
 

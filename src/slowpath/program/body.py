@@ -67,7 +67,8 @@ class Stmt(NamedTuple):
     """One simple statement, or the head of a compound one.
 
     Kinds: a assign, n annotation alone, g augmented assign, e expression, r return, y yield,
-    f loop head, w with item, i test, d delete, x raise, b break, s names of outer scopes that it
+    f loop head, w with item, i test, d delete, x raise, b break, c the
+    condition of a conditional expression, s names of outer scopes that it
     may bind, o other.
     Writes name what is bound: "x", "self.x", "x[]" for an element, "[2]x" for the third part of
     an unpacked value. Reads name what is used, as dotted chains; "x?" is a

@@ -16,8 +16,8 @@ _FILES = frozenset(
     "conftest.py setup.py cli.py _cli.py __main__.py pytest_plugin.py manage.py noxfile.py".split()
 )
 _FOLDERS = frozenset(
-    "tests test testing examples example docs benchmarks _testing docs_src scripts cli _cli "
-    "migrations alembic management pytest evals".split()
+    "tests test testing examples example demo demos docs benchmarks _testing docs_src scripts cli "
+    "_cli migrations alembic management pytest evals".split()
 )
 # What command lines are made of, others may use as well.
 _COMMAND_LINE = frozenset("cli _cli cli.py _cli.py scripts management".split())
@@ -26,10 +26,13 @@ _BEFORE_SERVING = frozenset(
     "_pre_connect pre_connect setup_process_pool_exit_at_shutdown init_db initdb create_tables "
     "run_migrations init worker_serve launch_instance launch_instance_async".split()
 )
-_START_OR_END = re.compile(r"(^|_)(startup|shutdown|lifespan)(_|$)")
+_START_OR_END = re.compile(
+    r"(^|_)(startup|shutdown|lifespan)(_|$)|^_?teardown(_(all|app|services?))?$"
+)
 # How a server is started, until it serves.
-_STARTS = frozenset("run start serve astart aserve run_async start_async".split())
-_SERVERS = re.compile(r"(Server|Application)$")
+_STARTS = frozenset("run start _start serve astart aserve run_async start_async".split())
+_SERVERS = re.compile(r"(Server|Application|Cluster|Daemon)$")
+_WORKERS, _WORKERS_START = "gunicorn.workers.", frozenset({"run", "_run", "init_process"})
 # What stands in these may run for as long as the program.
 _FOR_EVER = frozenset({"while", "afor", "lambda"})
 _DEEPEST = 6
@@ -44,6 +47,7 @@ def off_duty(path: str) -> bool:
         or name.endswith("_test.py")
         or name in _FILES
         or not _FOLDERS.isdisjoint(folders)
+        or any(each.startswith("example_") for each in folders)
     )
 
 
@@ -59,30 +63,63 @@ def of_command_line(path: str) -> bool:
 def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> bool:
     """Whether a function runs before others are served, or after.
 
-    Its name may say so, or that of all that call it: then they are in the same file, do it once,
-    and the loop calls it from no other file.
+    Its name may say so, or those of all that call it, once each.
     """
     name = function.name
     if name in _BEFORE_SERVING or _START_OR_END.search(name):
         return True
     if name in _STARTS and function.cls is not None and _SERVERS.search(function.cls):
         return True
-    if graph.entries.get(function) == "lifespan":
+    if graph.entries.get(function) == "lifespan" or _starts_worker(graph, function):
         return True
     if not depth or function in graph.entries:
         return False
     return bool(graph.conclude(called_before, function, depth))
 
 
+def _starts_worker(graph: Graph, function: Function) -> bool:
+    """Whether it is how a worker process of Gunicorn begins."""
+    return (
+        function.name in _WORKERS_START
+        and function.owner is not None
+        and any(str(each).startswith(_WORKERS) for each in graph.program.mro(function.owner))
+    )
+
+
 def called_before(graph: Graph, function: Function, depth: int) -> bool:
     """Whether all that call a function run before others are served."""
     callers = _callers(graph, function)
-    return (
-        bool(callers)
-        and all(caller is not function and _once(caller, index) for caller, index in callers)
-        and all(before_serving(graph, caller, depth - 1) for caller, _ in callers)
-        and not graph.called_elsewhere(function)
+    if not callers and _run_by_main(function):
+        return not graph.called_elsewhere(function)
+    if any(caller is function or not once(caller, index) for caller, index in callers):
+        return False
+    others = graph.callers_elsewhere(function)
+    if others is None:
+        return False
+    return bool(callers or others) and all(
+        before_serving(graph, caller, depth - 1)
+        for caller in (*(each for each, _ in callers), *others)
     )
+
+
+def _run_by_main(function: Function) -> bool:
+    """Whether the `main` of a command line in the same file makes a loop for it."""
+    if not function.is_async:
+        return False
+    name = function.name
+    mains = (
+        each
+        for each in (function.module.body, *function.module.functions.values())
+        if not each.is_async and (not each.qual or each.name in ("main", "_main", "cli"))
+    )
+    for main in mains:
+        calls = main.body.calls
+        for index, call in enumerate(calls):
+            if call.func == name and any(
+                c.func == "asyncio.run" and index in c.args for c in calls
+            ):
+                return True
+    return False
 
 
 def _callers(graph: Graph, function: Function) -> list[tuple[Function, int]]:
@@ -97,7 +134,7 @@ def _callers(graph: Graph, function: Function) -> list[tuple[Function, int]]:
     ]
 
 
-def _once(caller: Function, index: int) -> bool:
+def once(caller: Function, index: int) -> bool:
     """Whether a call is made there and then, and not again and again."""
     body = caller.body
     call = body.calls[index]

@@ -31,6 +31,9 @@ CALLED_BY_LOOP = {
     "add_done_callback": 0,
 }
 
+_LOOPS = ("asyncio", "anyio", "uvloop", "trio")
+_OF_TASKS = ("create_task", "ensure_future", "run_in_executor", "create_future")
+
 
 def find_entries(program: Program, files: Iterable[Module]) -> dict[Function, str]:
     """Every entry that these files speak of, with its kind: route, websocket, dependency,
@@ -231,9 +234,19 @@ def _called_by_loop(program: Program, files: Iterable[Module]) -> Iterator[Funct
 
 
 def _of_thread(function: Function, call: Call) -> bool:
-    """Whether it is a thread's future that calls back, which it does in that thread."""
-    return call.name == "add_done_callback" and function.mentions(
-        "submit", "run_coroutine_threadsafe"
+    """Whether it is a thread's future that calls back, which it does in that thread.
+
+    In a file that makes no tasks and asks for no loop, none of a task is at hand.
+    """
+    if call.name != "add_done_callback":
+        return False
+    if function.mentions("submit", "run_coroutine_threadsafe"):
+        return True
+    module = function.module
+    return (
+        not function.is_async
+        and not any(source.startswith(_LOOPS) for source, _ in module.imports.values())
+        and not any(each.mentions(*_OF_TASKS) for each in module.functions.values())
     )
 
 

@@ -7,6 +7,8 @@ import marshal
 from collections.abc import Callable
 from typing import Any
 
+from slowpath.program.conditions import noneness, on_linux
+
 Ref = Any
 
 AWAITED = 1
@@ -25,9 +27,7 @@ STUB = 8  # the body is only a docstring, `pass`, `...` or `raise NotImplemented
 
 _TEXT = 80
 # What a coroutine object itself has.
-_OF_COROUTINES = frozenset(
-    {"close", "send", "throw", "cr_frame", "cr_code", "cr_running", "__await__"}
-)
+_OF_COROUTINES = {"close", "send", "throw", "cr_frame", "cr_code", "cr_running", "__await__"}
 
 
 class Scope:
@@ -203,8 +203,21 @@ class Expressions:
         return ("d", values if len(values) <= 64 else ())
 
     def _if_expression(self, node: ast.IfExp) -> Ref:
-        self._used(node.test, self.expr(node.test))
-        return ("|", (self.expr(node.body), self.expr(node.orelse)))
+        outer = self.block
+        test = self.test(node.test)
+        self._record("c", node.lineno, node.test.end_lineno, (), test, keep=True)
+        refs = []
+        for kind, each in (("if", node.body), ("else", node.orelse)):
+            self._open(kind, node.lineno)
+            refs.append(self.expr(each))
+            self.block = outer
+        return ("|", tuple(refs))
+
+    def test(self, node: ast.expr) -> Ref:
+        """A ref for a condition; `x is None` and `x is not None` are told by x."""
+        ref = self.expr(node)
+        self._used(node, ref)
+        return noneness(node) or ref
 
     def _bool_operation(self, node: ast.BoolOp) -> Ref:
         return ("|", tuple([self.expr(each) for each in node.values]))
@@ -272,7 +285,7 @@ class Expressions:
                 self._used(each, ref)
             if ref.__class__ is str and operator.__class__ in (ast.In, ast.NotIn):
                 self.reads.append(ref + "?")
-        return None
+        return on_linux(left, node.ops[0], ref) if len(node.ops) == 1 else None
 
     def _joined(self, node: ast.JoinedStr) -> Ref:
         for each in node.values:
@@ -347,8 +360,7 @@ class Expressions:
         annotation: Ref = None,
         keep: bool = False,
     ) -> None:
-        scope = self.scope
-        scope.stmts.append(
+        self.scope.stmts.append(
             (
                 kind,
                 self.block,
@@ -358,7 +370,7 @@ class Expressions:
                 tuple(self.reads),
                 value,
                 annotation,
-                len(scope.calls),
+                len(self.scope.calls),
             )
         )
         if not keep:

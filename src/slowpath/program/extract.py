@@ -16,6 +16,7 @@ An expression becomes a *ref*:
     ("|", (ref, ...))     one of several
     ("L", ref)            a comprehension over ref
     ("f", "qualname")     a lambda
+    ("none", "x")         only as a condition: `x is None`; "some" for `x is not None`
     None                  anything else
 """
 
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of what is kept of a file.
-FORMAT = 12
+FORMAT = 14
 
 
 class Extractor(Statements):

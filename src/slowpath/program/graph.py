@@ -10,7 +10,7 @@ from typing import Any
 
 from slowpath.program import extract
 from slowpath.program.calls import CERTAIN, COMMON, CONFIDENCE, LIKELY, POSSIBLE, Edge
-from slowpath.program.duty import off_duty
+from slowpath.program.duty import off_duty, once
 from slowpath.program.index import Index, Pair
 from slowpath.program.model import Call, Function, Module
 from slowpath.program.nearest import Reached, find_nearest
@@ -269,20 +269,28 @@ class Graph(Ways):
         """Whether the loop calls a function from another file, tests and the like apart."""
         return bool(self._called_index().get(function.key))
 
+    def callers_elsewhere(self, function: Function) -> list[Function] | None:
+        """What the loop runs in other files, tests and the like apart, that calls a function.
+
+        None if one of them does so again and again, or hands the call to somebody else.
+        """
+        keys = self._called_index().get(function.key)
+        return None if "" in keys else [self.program.function_of(key) for key in keys]
+
     def _called_index(self) -> Index:
         return self.program.index("called elsewhere", self._called_in)
 
     def _called_in(self, module: Module) -> Iterator[Pair]:
         if off_duty(module.path):
             return
-        targets = {
-            edge.target: None
+        pairs = {
+            (edge.target.key, function.key if once(function, edge.site) else ""): None
             for function in module.functions.values()
             if self.is_reached(function)
             for edge in self.edges(function)
             if edge.target is not None and edge.target.module is not module
         }
-        yield from ((target.key, "") for target in targets)
+        yield from pairs
 
     def _import_index(self) -> Index:
         return self.program.index("imported", _imports_of)

@@ -194,7 +194,7 @@ class Knowledge:
             found = self._exact.get(short)
             if found is not None:
                 return found
-        if dotted in self._except or short in self._except:
+        if dotted in self._except or short in self._except or _ERRORS.search(dotted):
             return None
         for name in (dotted, short) if short != dotted else (dotted,):
             prefix = name
@@ -207,7 +207,7 @@ class Knowledge:
                     rest = name[len(prefix) + 1 :]
                     if f"{prefix}.{rest.partition('.')[0]}" in self._except:
                         break
-                    if _is_data(found, rest) or _is_harmless(rest):
+                    if _is_data(found, rest) or _is_harmless(rest) or _is_class(prefix, rest):
                         break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
         return self._of_family(dotted)
@@ -269,6 +269,7 @@ _OF_DATA = frozenset(
 ) | {"isoformat"}
 
 
+_ERRORS = re.compile(r"(^|\.)(exceptions?|errors?)\.|(Error|Exception)$")
 _ONLY_DATA = frozenset(
     "copy items keys values strip split startswith endswith lower upper append extend".split()
 )
@@ -278,7 +279,25 @@ def _is_harmless(rest: str) -> bool:
     """Whether `rest`, behind a client, ends its use, is of the protocols of async code, or is
     something that only data can do, such as what an attribute of the client holds."""
     owner, _, last = rest.rpartition(".")
-    return last in ("close", "is_closed") or "__a" in rest or (bool(owner) and last in _ONLY_DATA)
+    return (
+        last in ("close", "is_closed", "aio")
+        or "__a" in rest
+        or last.startswith("with_")  # a query that is being put together
+        or (bool(owner) and last in _ONLY_DATA)
+    )
+
+
+def _is_class(prefix: str, rest: str) -> bool:
+    """Whether it is a class of a module: to make an object of it asks nobody, as a rule.
+
+    Where it does, a table names the class.
+    """
+    return (
+        "." not in rest
+        and rest[:1].isupper()
+        and not rest.isupper()
+        and prefix.rpartition(".")[2].islower()
+    )
 
 
 def _is_data(primitive: Primitive, rest: str) -> bool:

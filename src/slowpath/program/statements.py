@@ -141,8 +141,7 @@ class Statements(Expressions):
         outer = self.block
         current: ast.If = node
         while True:  # an `elif` is an `if` inside `else`; long ladders stay off the stack
-            test = self.expr(current.test)
-            self._used(current.test, test)
+            test = self.test(current.test)
             self._record("i", current.lineno, current.test.end_lineno, (), test)
             here = self.block
             self._nested("if", current.body, current.lineno)

@@ -17,13 +17,13 @@ from slowpath.causes.reading import at_call
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Edge, Graph, is_awaited
-from slowpath.program.model import Body, Function
+from slowpath.program.model import Body, Call, Function
 
 # Called by design in the middle of things; quick by agreement.
 _NOTICES = re.compile(
     r"(callback|hook|listener|observer|factory(_\w+)?|predicate|condition|validator|getter|setter|filter|"
-    r"key|cb|default|on_[a-z_]+|middleware|next|call_next|app|transform|converter|encoder|decoder|"
-    r"serializer|deserializer|formatter|a?close|is_[a-z_]+|has_[a-z_]+|can_[a-z_]+|cls|type_|dep|dependency|provider|should_[a-z_]+)"
+    r"key|cb|default|on_[a-z_]+|middleware|next|call_next|next_handler|app|transform|converter|encoder|decoder|"
+    r"serializer|deserializer|formatter|consumer|visitor|parser|a?close|is_[a-z_]+|has_[a-z_]+|can_[a-z_]+|cls|type_|dep|dependency|provider|should_[a-z_]+)"
     r"(s|_func|_fn|_function)?$"
 )
 _CLIENTS = re.compile(
@@ -36,6 +36,7 @@ _WIRE_VERBS = re.compile(
     r"push|submit|retrieve|generate|complete|embed|predict|invoke|transcribe|scrape|crawl|ping|lookup|"
     r"scan|poll|read|write|play|check)([_A-Z]\w*)?$"
 )
+_AT_HAND = re.compile(r"(^|_)(local|cache|cached|memory)_only$|^only_(local|cached)$")
 _TAKES_COROUTINES = frozenset(
     "wait_for gather create_task ensure_future shield wait as_completed run_coroutine_threadsafe "
     "start_soon run run_until_complete add_task async_create_task".split()
@@ -81,6 +82,8 @@ def has_twin(graph: Graph, cause: Cause) -> Iterator[Finding]:
             if call.awaited or edge.target.is_generator:
                 continue
             name = twin(graph, function, edge)
+            if name and (_stays_here(call) or _both_called(function.body, call, name)):
+                continue
             if name and graph.opaque(edge.target):
                 seen.add(edge.site)
                 label = f"{edge.target.cls}.{edge.target.name}"
@@ -90,6 +93,20 @@ def has_twin(graph: Graph, cause: Cause) -> Iterator[Finding]:
                     culprit=label,
                     twin=name,
                 )  # fmt: skip
+
+
+def _stays_here(call: Call) -> bool:
+    """Whether the call is told to look at what the process has at hand."""
+    return any(_AT_HAND.search(name) and ref == ("c", True) for name, ref in call.kwargs)
+
+
+def _both_called(body: Body, call: Call, twin: str) -> bool:
+    """Whether the twin is awaited right there as well: it does not do the same."""
+    owner = str(call.func).rpartition(".")[0]
+    return any(
+        each.awaited and each.func == f"{owner}.{twin}" and each.block == call.block
+        for each in body.calls
+    )
 
 
 def run_in_place(graph: Graph, cause: Cause) -> Iterator[Finding]:

@@ -58,10 +58,13 @@ def _finding(graph: Graph, function: Function, index: int, what: str) -> Finding
 
 
 def _by_hand(function: Function, index: int) -> bool:
-    """Whether it only runs when a developer starts the file: `if __name__ == "__main__"`."""
+    """Whether it only runs when a developer says so: `if __name__ == "__main__"`, `if debug`."""
     body = function.body
+    params = {name for name, _, _ in function.params}
     for block in body.ancestors(body.calls[index].block):
         kind, first = body.blocks[block].kind, body.blocks[block].stmt
-        if kind == "if" and first and "__name__" in body.stmts[first - 1].reads:
-            return True
+        if kind == "if" and first:
+            test = body.stmts[first - 1]
+            if "__name__" in test.reads or test.value in params:
+                return True
     return False

@@ -15,6 +15,9 @@ from slowpath.program.model import Function
 # They give back something to call, so calling them early is right.
 _MAKERS = re.compile(r"^(partial|cast|bind|wrap|make|create|build|get|copy_context|prepare|lambda)")
 
+# Builtins that do more than to turn one small value into another.
+_WORKS = frozenset({"builtins.open", "builtins.sorted", "builtins.sum", "builtins.exec"})
+
 
 def scan(graph: Graph) -> Iterator[Finding]:
     for function in graph.on_loop():
@@ -77,6 +80,8 @@ def _is_work(graph: Graph, function: Function, index: int) -> bool:
     if value is not None and value[0] in ("fn", "meth", "part", "cls", "param"):
         return False
     target = graph.program.callee(function, index)
+    if target is not None and target[0] == "ext" and target[1].startswith("builtins."):
+        return target[1] in _WORKS
     if target is not None and target[0] in ("fn", "meth"):
         # A factory shows itself by a function defined inside it.
         prefix = target[1].qual + "."

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
+from slowpath.causes.excuses import handed_over
 from slowpath.causes.forgotten_await import CAUSE
 from slowpath.causes.reading import at_call, only_looked_into
 from slowpath.program import extract
@@ -78,6 +79,8 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
         call = body.calls[edge.site]
         if call.awaited or call.deferred or edge.confidence == POSSIBLE:
             continue
+        if call.discarded and _on_purpose(function, edge.site):
+            continue
         how = _misused(graph, function, edge.site)
         if not how or not _gives_coroutine(graph, function, edge):
             continue
@@ -106,7 +109,7 @@ def _awaited_elsewhere(graph: Graph, function: Function) -> Iterator[Finding]:
         if any(each.target or each.primitive for each in graph.edges_at(function, index)):
             continue
         said = _said(call)
-        if not said or call.name in _BOTH:
+        if not said or call.name in _BOTH or handed_over(graph, function, call.func):
             continue
         counts = [each.split() for each in graph.look_up(how_called).get(said)]
         awaited, other = (sum(int(pair[n]) for pair in counts) for n in (0, 1))
@@ -138,6 +141,19 @@ def _said(call: Call) -> str:
     func = call.func if call.func.__class__ is str else ""
     parts = func.split(".")
     return ".".join(parts[-2:]) if len(parts) > 1 and parts[-2] not in ("self", "cls") else ""
+
+
+def _on_purpose(function: Function, index: int) -> bool:
+    """Whether the same call, in another branch, is handed to somebody who awaits it.
+
+    Then the author tells plain ones from coroutines, and calls it in place where it is plain.
+    """
+    body = function.body
+    call = body.calls[index]
+    return call.func.__class__ is str and any(
+        other.func == call.func and other.block != call.block and other.flags & extract.ARGUMENT
+        for other in body.calls
+    )
 
 
 def _misused(graph: Graph, function: Function, index: int) -> str:

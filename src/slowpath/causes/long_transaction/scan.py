@@ -10,7 +10,7 @@ from slowpath.causes.reading import at_call
 from slowpath.causes.sessions import WITH, is_session, known_session, opens_session
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
-from slowpath.program.model import Call, Function
+from slowpath.program.model import Body, Call, Function
 from slowpath.program.resolve import Value
 
 _STREAMS = frozenset({"StreamingResponse", "EventSourceResponse"})
@@ -41,7 +41,7 @@ def _with_blocks(graph: Graph, function: Function) -> Iterator[Finding]:
         if not call.awaited or call.deferred:
             continue
         around = [each for each in body.ancestors(call.block) if each in held]
-        if not around or around[-1] in reported:
+        if not around or around[-1] in reported or _given_back(body, index, held[around[0]]):
             continue
         if not _concerns(_given(call), held[around[0]]) and _takes_another(
             graph, function, index, body.stmts[body.blocks[around[0]].stmt].value
@@ -64,6 +64,19 @@ def _with_blocks(graph: Graph, function: Function) -> Iterator[Finding]:
                 graph, CAUSE, function, index,
                 f"{held[around[-1]]} (line {line}) is held while {call.name}(...) {what}",
             )  # fmt: skip
+
+
+def _given_back(body: Body, index: int, name: str) -> bool:
+    """Whether the session has ended its transaction, and with it let go of its connection, and
+    nothing was asked of it since."""
+    last = ""
+    for call in body.calls[:index]:
+        func = call.func if call.func.__class__ is str else ""
+        if func.startswith(name + "."):
+            last = call.name
+        elif name in _given(call):
+            last = "used"
+    return last in ("commit", "rollback", "close")
 
 
 def _given(call: Call) -> tuple[Ref, ...]:

@@ -95,9 +95,8 @@ def _from_lambda(graph: Graph, function: Function, index: int) -> str:
 
 
 def _of_outer(function: Function, name: str) -> bool:
-    """Whether the name is a variable of the function around, which keeps it."""
-    outer = function.scope
-    return bool(outer.qual) and name in outer.body.bindings and name in function.body.shared
+    """Whether the name is a variable of the function around, or of the module, which keeps it."""
+    return name in function.body.shared
 
 
 def _only_observed(body: Body, index: int) -> bool:

@@ -9,6 +9,7 @@ from slowpath.causes.middleware_overhead import CAUSE
 from slowpath.causes.reading import at
 from slowpath.program.duty import off_duty
 from slowpath.program.graph import CERTAIN, Graph
+from slowpath.program.model import Class
 
 _BASES = frozenset(
     {"starlette.middleware.base.BaseHTTPMiddleware", "fastapi.middleware.base.BaseHTTPMiddleware"}
@@ -23,6 +24,9 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 each for each in graph.program.mro(cls) if isinstance(each, str)
             }:
                 continue
+            own = (each for each in graph.program.mro(cls) if isinstance(each, Class))
+            if any("__call__" in each.methods for each in own):
+                continue  # it takes requests itself, past what the base class does for each
             yield Finding(
                 CAUSE, module.path, cls.line, cls.qual,
                 f"{cls.name} is a BaseHTTPMiddleware: a task group and two streams a request",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
+from slowpath.causes.excuses import inline
 from slowpath.causes.missing_timeout import CAUSE
 from slowpath.causes.reading import at_call
 from slowpath.program.extract import Ref
@@ -64,7 +65,7 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
         given = call.keyword("timeout")
         if given not in (None, ("c", None)) and not _left_open(graph, function, given):
             continue
-        if len(call.args) >= _POSITION.get(dotted, 99):
+        if len(call.args) >= _POSITION.get(dotted, 99) or inline(function, call):
             continue
         yield at_call(
             graph, CAUSE, function, edge.site,

@@ -204,7 +204,7 @@ def _rows_of(graph: Graph, function: Function, ref: Ref, depth: int = _DEEPEST) 
             for stmt in target.body.stmts:
                 if stmt.kind == "r":
                     model = _rows_of(graph, target, stmt.value, depth - 1)
-                    if model is not None:
+                    if model is not None and not _gives_others(graph, target, model):
                         return model
     inner = call.func[1] if isinstance(call.func, tuple) and call.func[0] == "." else call.func
     given = call.args[:1]
@@ -215,6 +215,20 @@ def _rows_of(graph: Graph, function: Function, ref: Ref, depth: int = _DEEPEST) 
         if model is not None:
             return model
     return None
+
+
+def _gives_others(graph: Graph, function: Function, model: Class) -> bool:
+    """Whether a function says that it gives objects of other classes than the rows it reads."""
+    ref = function.returns
+    while ref.__class__ is tuple and ref and ref[0] == "[]":
+        ref = ref[2]
+    for each in ref[1] if ref.__class__ is tuple and ref and ref[0] in ("t", "|") else (ref,):
+        value = graph.program.value(function.scope, each) if each.__class__ is str else None
+        if value is None or value[0] != "cls":
+            return False
+        if value[1] in graph.program.mro(model) or model in graph.program.mro(value[1]):
+            return False
+    return True
 
 
 def _pages(body: Body, ref: Ref) -> bool:

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
+from slowpath.causes.branches import left_out, passed
 from slowpath.causes.loops import (
+    batched,
+    ends_there,
     gathered,
     is_lookup,
     is_write,
@@ -19,6 +22,7 @@ from slowpath.causes.n_plus_one import CAUSE
 from slowpath.causes.n_plus_one.lazy import lazy_loads
 from slowpath.causes.reading import at_call
 from slowpath.causes.threads import in_thread
+from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Function
 
@@ -36,6 +40,7 @@ _HANDS_OUT = re.compile(r"_*get(_|$)")
 _DECIDES = re.compile(r"_*(resolve|validate|ensure|compute|calculate|populate|load)(_|$)")
 # Done once for a database, by whoever looks after it.
 _ONCE = re.compile(r"_*(migrate|upgrade|downgrade|initdb|init_db|bootstrap|seed|backfill)")
+_SESSIONS = re.compile(r"(session|transaction|begin|uow|unit_of_work)(_|$)", re.I)
 _CHANGES = frozenset(
     "enqueue delete insert update write send save upsert rollback rebuild migrate process create "
     "store publish apply union".split()
@@ -59,6 +64,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
             targets = {edge.target for edge in graph.edges_at(function, each.site)} - {None}
             if function in targets:
                 continue  # a walk down a tree
+            if targets and not _asks(graph, function, each.site, each.io):
+                continue  # what is passed makes the query needless
             if "db" not in each.io and not (targets and is_lookup(call.name)):
                 continue  # a plain request for each item is a matter of order, not of number
             if "db" not in each.io and several_requests(calls, each.loop):
@@ -67,8 +74,12 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 lookup = False
             if each.io == {"unknown"} and _HANDS_OUT.match(call.name):
                 lookup = False  # perhaps at hand
-            if _ONCE.match(function.name) or _raised(function, each.site):
+            if _ONCE.match(function.name) or ends_there(function.body, each.site, each.loop):
                 lookup = False
+            if _apart(function, each.site, each.loop) and not _reads(*path[-1]):
+                lookup = False  # each item has a transaction of its own, on purpose
+            if batched(function.body, each.site):
+                lookup = False  # the ids are given together; the loop goes over kinds of them
             if "db" not in each.io and (len(path) > _NEAR or _DECIDES.match(call.name)):
                 lookup = False  # so far down it is one of many things that may happen
             if leaves_early(function.body, each.loop) or _carried_over(function, each.site):
@@ -111,18 +122,53 @@ def _gives(function: Function, index: int) -> bool:
     """Whether a call is made for what it gives, not for what it changes."""
     body = function.body
     first, *others = body.calls[index].name.strip("_").split("_")
-    if is_write(first) or not _CHANGES.isdisjoint(others):
+    if first == "upload" or is_write(first) or not _CHANGES.isdisjoint(others):
         return False
     position = body.stmt_of(index)
     stmt = body.stmts[position] if position < len(body.stmts) else None
     return stmt is not None and not (stmt.kind == "e" and stmt.value == index)
 
 
-def _raised(function: Function, index: int) -> bool:
-    """`raise await f(x)`: the loop ends there."""
-    position = function.body.stmt_of(index)
-    stmts = function.body.stmts
-    return position < len(stmts) and stmts[position].kind == "x"
+def _asks(
+    graph: Graph,
+    function: Function,
+    index: int,
+    wanted: frozenset[str],
+    said: dict[str, Ref] | None = None,
+    depth: int = _NEAR,
+) -> bool:
+    """Whether a call waits for what is wanted, given what it passes on: `if rows is None: ...`."""
+    if not depth:
+        return True
+    edges = graph.edges_at(function, index)
+    for edge in edges:
+        target = edge.target
+        if target is None or target is function:
+            return True
+        known = passed(function, index, target, said or {})
+        inner = range(len(target.body.calls))
+        waits = [each for each in inner if graph.call_io(target, each) & wanted]
+        if not waits or any(
+            not left_out(target, each, known)
+            and _asks(graph, target, each, wanted, known, depth - 1)
+            for each in waits
+        ):
+            return True
+    return not edges
+
+
+def _apart(function: Function, index: int, loop: int) -> bool:
+    """Whether each turn opens a session, in which the query is made."""
+    body = function.body
+    for each in body.ancestors(body.calls[index].block):
+        if each == loop:
+            return False
+        block = body.blocks[each]
+        if block.kind in ("with", "awith") and block.stmt < len(body.stmts):
+            value = body.stmts[block.stmt].value
+            if value.__class__ is int and _SESSIONS.search(body.calls[value].name):
+                return True
+    return False
 
 
 def _carried_over(function: Function, index: int) -> bool:
@@ -143,7 +189,9 @@ def _in_threads(graph: Graph) -> Iterator[Finding]:
         way = graph.thread_way(function)
         for site, loop, hops in repeated_queries(graph, function):
             call = function.body.calls[site]
-            if _OWN.search(call.name):
+            if _OWN.search(call.name) or len(hops) > _NEAR or batched(function.body, site):
+                continue
+            if ends_there(function.body, site, loop):
                 continue
             finding = at_call(
                 graph, CAUSE, function, site,

@@ -35,6 +35,8 @@ def _few_used(graph: Graph, function: Function) -> Iterator[Finding]:
     for index, call in enumerate(body.calls):
         if call.name not in _FETCHES or call.deferred or not _from_query(graph, function, index):
             continue
+        if function.mentions("returning"):
+            continue  # what a statement has changed is known by what it gives back
         how = _how_few(body, index)
         if how:
             yield at_call(
@@ -125,7 +127,10 @@ def _filtered(graph: Graph, function: Function) -> Iterator[Finding]:
             continue  # those that are dropped here are used there
         row = head.writes[0]
         test = _test(body, body.blocks.index(block), block.stmt)
-        if test is None or not any(read.startswith(row + ".") for read in test):
+        # Whether a column holds anything, nearly every row answers alike.
+        if test is None or _bare(body, block.stmt, test):
+            continue
+        if not any(read.startswith(row + ".") for read in test):
             continue
         if all(read.startswith(row + ".") for read in test):
             yield at(
@@ -142,6 +147,13 @@ def _test(body: Body, block: int, head: int) -> tuple[str, ...] | None:
         return None
     first = body.stmts[head + 1]
     return first.reads if first.kind == "i" and first.block == block else None
+
+
+def _bare(body: Body, head: int, test: tuple[str, ...]) -> bool:
+    """Whether a test asks of several columns, or of one by its very words, only whether they hold
+    anything."""
+    value = body.stmts[head + 1].value
+    return bool(value == ("some", "") or (len(test) > 1 and value == ("|", test)))
 
 
 def _from_query(graph: Graph, function: Function, ref: Ref) -> bool:

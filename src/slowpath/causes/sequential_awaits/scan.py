@@ -33,6 +33,7 @@ _READS = frozenset(
     "fetchone read_text aread generate summarize translate classify rerank arerank".split()
 )
 _TAKES_UP = frozenset("bool int float str list tuple set frozenset dict len sorted".split())
+_BRINGS = re.compile(r"(^|_)(all|page|paginate|paginated|rows|items|records|results|data)(_|$)")
 _HELD = frozenset({"with", "awith"})
 
 
@@ -59,7 +60,7 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         if not _ASKS.search(str(call.func)) and not _reads(_name(graph, function, each.site)):
             continue
-        if each.loop in told:
+        if each.loop in told or _written_before(body, each.site, each.loop):
             continue
         told.add(each.loop)
         yield at_call(
@@ -67,6 +68,14 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             f"{call.name}(...) is awaited for one item after another (loop at line "
             f"{body.blocks[each.loop].line}); the items do not need each other",
         )  # fmt: skip
+
+
+def _written_before(body: Body, index: int, loop: int) -> bool:
+    """Whether the turn waits for a change first, which what it reads may show."""
+    return any(
+        call.awaited and is_write(call.name) and loop in body.ancestors(call.block)
+        for call in body.calls[:index]
+    )
 
 
 def _name(graph: Graph, function: Function, index: int) -> str:
@@ -177,7 +186,11 @@ def _independent(
 
 
 def _counts(one: str, two: str) -> bool:
-    return ("count" in two) != ("count" in one)
+    """Whether one of them counts what the other one, which changes nothing, brings."""
+    if ("count" in two) == ("count" in one):
+        return False
+    other = one if "count" in two else two
+    return is_lookup(other) or bool(_BRINGS.search(other))
 
 
 def _filters(call: object) -> set[str]:

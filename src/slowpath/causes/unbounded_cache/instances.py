@@ -10,12 +10,12 @@ from slowpath.causes.reading import also_made, at
 from slowpath.causes.unbounded_cache import CAUSE
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
-from slowpath.program.model import Class, Function, Module
+from slowpath.program.model import Body, Class, Function, Module
 
 _EMPTY = frozenset({"dict", "defaultdict", "OrderedDict"})
 # What is kept for each caller; a plain collection of results may be what the object is for.
 _KEPT = re.compile(
-    r"(cache|memo|lock|semaphore|session|conversation|history|histories|throttle|limiter|bucket|"
+    r"(cache|memo(?!ry)|lock|semaphore|session|conversation|history|histories|throttle|limiter|bucket|"
     r"seen|last_|rate|counter|attempts|cooldown)",
     re.I,
 )
@@ -105,7 +105,7 @@ def _growing(
         body = function.body
         # What the method works out is as good as what it is given, if its name says so.
         params = {param for param, _, _ in function.params[1:]}
-        params |= {each for each in body.bindings if CALLERS.search(each)}
+        params |= {each for each in body.bindings if _from_caller(body, each)}
         for stmt in body.stmts:
             grows = stmt.kind == "a" and f"{name}[]" in stmt.writes
             if grows or (lazy and f"{name}[]" in stmt.reads):
@@ -118,6 +118,16 @@ def _growing(
                 if key.partition(".")[0] in params:
                     return function, call.line, key.rpartition(".")[2]
     return None
+
+
+def _from_caller(body: Body, name: str) -> bool:
+    """Whether a local name speaks of a caller; a bare key does if it is made of what does."""
+    if not CALLERS.search(name):
+        return False
+    if not name.endswith("key"):
+        return True
+    reads = [r for stmt, _ in body.bindings[name] for r in stmt.reads]
+    return any(CALLERS.search(read) for read in reads)
 
 
 def _makes_when_read(cls: Class, attr: str) -> bool:

@@ -19,8 +19,8 @@ _KEYED = frozenset({"setdefault", "add"})
 _SHRINKS = frozenset(
     {"pop", "popitem", "clear", "remove", "discard", "popleft", "__delitem__", "difference_update"}
 )
-_SUBSCRIBER = re.compile(r"(Subscri|Listener|Broadcast|PubSub|Observer|Watcher|Consumer|EventBus)")
-_CACHE = re.compile(r"(cache|memo|seen|history|_by_|registry|pending|results|sessions)", re.I)
+_SUBSCRIBER = re.compile(r"(Subscri|Listener|Broadcast|PubSub|Observer|Watcher|EventBus)")
+_CACHE = re.compile(r"(cache|memo(?!ry)|seen|history|_by_|registry|pending|results|sessions)", re.I)
 # There are as many of these as the program has, whatever is asked of it.
 _PART_OF_PROGRAM = re.compile(
     r"(^|_)(type|types|cls|class|klass|func|fn|function|callable|callback|handler|endpoint|"
@@ -31,6 +31,8 @@ _PART_OF_PROGRAM = re.compile(
 _OF_FUNCTIONS = re.compile(
     r"(funcs|functions|handlers|callbacks|hooks|listeners|processors|routes|factories|plugins)$"
 )
+# So many steps back a key is followed.
+_MADE_OF = 4
 _FUNCTION_CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 _REGISTERS = re.compile(
     r"^_*(register|add|subscribe|setup|init|configure|on_startup|"
@@ -41,10 +43,10 @@ _REGISTERS = re.compile(
 def scan(graph: Graph) -> Iterator[Finding]:
     for module in graph.files():
         yield from _globals(graph, module)
+    yield from _looked_up_defaultdicts(graph)
     yield from in_instances(graph)
     yield from _without_end(graph)
     yield from _subscriber_queues(graph)
-    yield from _looked_up_defaultdicts(graph)
 
 
 # -- module-level containers -----------------------------------------------------------------
@@ -64,23 +66,23 @@ def _globals(
         return
     functions = [f for f in module.functions.values() if f.mentions(*names)]
     for name in names:
-        growing: list[tuple[Function, int]] = []
+        growing: list[tuple[Function, int, bool]] = []
         bounded = False
         for function in functions:
             if name in function.body.bindings:
                 bounded = bounded or name in function.body.shared
                 continue
-            growing += [(function, line) for line in _growth(function.body, name)]
+            growing += [(function, *each) for each in _growth(function.body, name)]
             bounded = bounded or _shrinks(function.body, name)
         if bounded or graph.anywhere(_emptied, f"{module.name}\0{name}"):
             continue
-        for function, line in growing:
+        for function, line, of_callers in growing:
             if graph.is_reached(function) and not _REGISTERS.match(function.name):
                 yield at(
                     graph, CAUSE, function, line,
                     f"{name} grows here and nothing in {module.path} takes anything out",
                     culprit=name,
-                    confidence=LIKELY if _CACHE.search(name) else POSSIBLE,
+                    confidence=LIKELY if of_callers and _CACHE.search(name) else POSSIBLE,
                 )  # fmt: skip
                 break
 
@@ -94,10 +96,11 @@ def _is_empty(module: Module, ref: object) -> bool:
     return False
 
 
-def _growth(body: Body, name: str) -> Iterator[int]:
+def _growth(body: Body, name: str) -> Iterator[tuple[int, bool]]:
+    """Lines at which a container grows, and whether by what speaks of callers or requests."""
     for stmt in body.stmts:
         if stmt.kind in "a" and name + "[]" in stmt.writes and not _few_keys(body, stmt, name):
-            yield stmt.line
+            yield stmt.line, _of_callers(body, _keys(stmt, name))
     for call in body.calls:
         if (
             call.func.__class__ is str
@@ -105,13 +108,45 @@ def _growth(body: Body, name: str) -> Iterator[int]:
             and call.func == f"{name}.{call.name}"
             and not (call.name in _KEYED and call.args and _few(body, call.args[:1]))
         ):
-            yield call.line
+            if any(
+                body.blocks[each].kind == "if"
+                and body.stmts[body.blocks[each].stmt - 1].reads == (name,)
+                for each in body.ancestors(call.block)
+            ):
+                continue  # only while it is empty
+            keyed = call.name in _KEYED and bool(call.args)
+            yield call.line, not keyed or _of_callers(body, call.args[:1])
+
+
+def _of_callers(body: Body, keys: Iterable[Ref]) -> bool:
+    """Whether a key, or what a local one is made of, is called like what callers bring."""
+    seen = {key for key in keys if isinstance(key, str)}
+    # A key that is made of others is as good as these, and no better.
+    parts = seen
+    for _ in range(_MADE_OF):
+        made = {each for part in parts for each in _read_for(body, part)}
+        if not made - seen:
+            break
+        parts = {part for part in parts if not _read_for(body, part)} | made
+        seen = seen | made
+    return any(CALLERS.search(word) for part in parts for word in part.split("."))
+
+
+def _read_for(body: Body, name: str) -> list[str]:
+    """What is read where a local name is bound."""
+    bound = body.bindings.get(name.partition(".")[0], ())
+    return [read.rstrip("?").removesuffix("[]") for stmt, _ in bound for read in stmt.reads]
+
+
+def _keys(stmt: Stmt, name: str) -> tuple[str, ...]:
+    """What stands in the brackets behind the container that a statement stores into."""
+    last = max(n for n, each in enumerate(stmt.reads) if each == name)
+    return stmt.reads[last + 1 :]
 
 
 def _few_keys(body: Body, stmt: Stmt, name: str) -> bool:
     """Whether an element is stored under a part of the program: a type, a function, settings."""
-    last = max(n for n, each in enumerate(stmt.reads) if each == name)
-    keys = stmt.reads[last + 1 :]
+    keys = _keys(stmt, name)
     return not keys or _few(body, keys)  # without a name it is a constant
 
 
@@ -197,7 +232,7 @@ def _subscriber_queues(graph: Graph) -> Iterator[Finding]:
                     function = module.functions.get(method)
                     if function is None or not _unbounded_queue(graph, function, value):
                         continue
-                    if not _filled(cls, module, attr):
+                    if not _filled(cls, module, attr) or _reads_itself(cls, module, attr):
                         continue
                     assert isinstance(value, int)
                     yield at_call(
@@ -229,6 +264,24 @@ def _filled(cls: Class, module: Module, attr: str) -> bool:
     return False
 
 
+def _reads_itself(cls: Class, module: Module, attr: str) -> bool:
+    """Whether the object starts a task of its own that empties the queue while it lives."""
+    wanted = {f"self.{attr}.get"}
+    methods = [module.functions.get(f"{cls.qual}.{name}") for name in cls.methods]
+    readers = {
+        f"self.{each.name}"
+        for each in methods
+        if each is not None and any(call.func in wanted for call in each.body.calls)
+    }
+    made = module.functions.get(f"{cls.qual}.__init__")
+    calls = made.body.calls if made is not None else []
+    return any(
+        call.name in ("create_task", "ensure_future")
+        and any(ref.__class__ is int and calls[ref].func in readers for ref in call.args)
+        for call in calls
+    )
+
+
 # -- defaultdicts ----------------------------------------------------------------------------
 
 
@@ -244,13 +297,14 @@ def _looked_up_defaultdicts(graph: Graph) -> Iterator[Finding]:
                 continue
             if not _is_defaultdict(graph, cls, attr):
                 continue
-            line = _read_by_index(function.body, name)
+            line, of_callers = _read_by_index(function.body, name)
             if line:
                 finding = at(
                     graph, CAUSE, function, line,
                     f"reading {name}[...] makes an entry for every key it has not seen; "
                     "it is a defaultdict",
                     culprit=name,
+                    confidence=LIKELY if of_callers else POSSIBLE,
                 )  # fmt: skip
                 yield also_made(finding, cls, attr)
 
@@ -283,12 +337,13 @@ def _is_defaultdict(graph: Graph, cls: Class, attr: str) -> bool:
     return False
 
 
-def _read_by_index(body: Body, name: str) -> int:
-    """Line of a loop over `name[key]` whose key is not known to be there."""
+def _read_by_index(body: Body, name: str) -> tuple[int, bool]:
+    """Line of a loop over `name[key]` whose key is not known to be there, and whether the key
+    speaks of callers; 0 if there is none."""
     element = name + "[]"
     for stmt in body.stmts:
         if any(element in each.writes for each in body.stmts):
-            return 0
+            return 0, False
         if stmt.kind != "f" or element not in stmt.reads:
             continue
         # Keys that come from the mapping itself, or were tested for, are there already.
@@ -299,5 +354,5 @@ def _read_by_index(body: Body, name: str) -> int:
         if not key or _few(body, key) or any(_constant(body, read) for read in key):
             continue
         if not any(name + "?" in s.reads for s in body.stmts):
-            return stmt.line
-    return 0
+            return stmt.line, _of_callers(body, key)
+    return 0, False

@@ -1,0 +1,32 @@
+"""Conditions whose answer can be known: what is `None`, and which system this is."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+_SYSTEM = {"sys.platform": "linux", "os.name": "posix"}
+_EQUALITY = (ast.Eq, ast.NotEq)
+
+
+def noneness(node: ast.expr) -> tuple[str, str] | None:
+    """`x is None` and `x is not None`, told by the name of x."""
+    if not isinstance(node, ast.Compare) or len(node.ops) != 1:
+        return None
+    operator = node.ops[0].__class__
+    left, right = node.left, node.comparators[0]
+    if (
+        operator in (ast.Is, ast.IsNot)
+        and left.__class__ in (ast.Name, ast.Attribute)
+        and isinstance(right, ast.Constant)
+        and right.value is None
+    ):
+        return ("none" if operator is ast.Is else "some", getattr(left, "id", ""))
+    return None
+
+
+def on_linux(left: Any, operator: ast.cmpop, right: Any) -> tuple[str, bool] | None:
+    """What a comparison with the system's name gives on Linux, where servers run."""
+    if left in _SYSTEM and operator.__class__ in _EQUALITY and right.__class__ is tuple:
+        return ("c", (right[1] == _SYSTEM[left]) is (operator.__class__ is ast.Eq))
+    return None
