@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
+import aiohttp
 import orjson
 from fastapi import FastAPI, HTTPException, Request, Response
 from sqlalchemy import select
@@ -25,7 +25,7 @@ MAX_AGE_S = 60.0
 class Rates:
     """The exchange rates; when they are too old, one caller fetches them for all."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: aiohttp.ClientSession) -> None:
         self._client = client
         self._rates: dict[str, float] = {}
         self._fresh_until = 0.0
@@ -42,17 +42,18 @@ class Rates:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=5) as client:
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(UPSTREAM, timeout=timeout) as client:
         yield {"client": client, "rates": Rates(client)}
 
 
 app = FastAPI(lifespan=lifespan)
 
 
-async def partner(client: httpx.AsyncClient, path: str) -> Any:
-    response = await client.get(path)
-    response.raise_for_status()
-    return response.json()
+async def partner(client: aiohttp.ClientSession, path: str) -> Any:
+    async with client.get(path) as response:
+        response.raise_for_status()
+        return await response.json()
 
 
 @app.get("/users/{user_id}")

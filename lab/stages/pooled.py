@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
+import aiohttp
 import orjson
 from fastapi import FastAPI, HTTPException, Request, Response
 from sqlalchemy import select
@@ -21,17 +21,18 @@ SessionLocal = sessions(pool_size=20)
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=UPSTREAM, timeout=5) as client:
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(UPSTREAM, timeout=timeout) as client:
         yield {"client": client}
 
 
 app = FastAPI(lifespan=lifespan)
 
 
-async def partner(client: httpx.AsyncClient, path: str) -> Any:
-    response = await client.get(path)
-    response.raise_for_status()
-    return response.json()
+async def partner(client: aiohttp.ClientSession, path: str) -> Any:
+    async with client.get(path) as response:
+        response.raise_for_status()
+        return await response.json()
 
 
 @app.get("/users/{user_id}")

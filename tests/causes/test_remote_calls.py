@@ -37,6 +37,18 @@ def test_an_answer_that_changes_now_and_then_is_found_too() -> None:
     assert finding.evidence["distinct_answers"] == 4
 
 
+def test_an_answer_that_is_read_a_line_later_is_named_where_it_was_waited_for() -> None:
+    book = Book()
+    resource, read = "GET rates.test/rates", "app/partners.py:52 rates"
+    for _ in range(50):
+        one = book.request(25)
+        book.span(one, 0, 20, "http", CALL, resource, a=-1)
+        book.charge(one, 0, 20, "http", CALL, resource=resource)
+        book.span(one, 20, 20, "http", read, resource, a=7, b=300)
+    [finding] = found(uncached_upstream.CAUSE, book)
+    assert (finding.path, finding.line) == ("app/partners.py", 51)
+
+
 def test_answers_that_differ_are_left_alone() -> None:
     book = Book()
     calls(book, list(range(50)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
 from slowpath.ledger.rows import distinct
+from slowpath.recording import Site
 from slowpath.simulate.workload import Where
 
 #: How statements begin that end a transaction.
@@ -42,11 +43,16 @@ def claimed(ledger: Ledger, claims: npt.NDArray[np.bool_] | None) -> Where:
 
 def at_line(ledger: Ledger, path: str, line: int, activities: Iterable[str]) -> Where:
     """Return the steps of these activities that stand at a line."""
-    sites = [
-        number
-        for number, site in enumerate(ledger.recording.sites)
-        if site.path == path and site.line == line
-    ]
+    return _doing(ledger, lambda site: (site.path, site.line) == (path, line), activities)
+
+
+def in_function(ledger: Ledger, path: str, function: str, activities: Iterable[str]) -> Where:
+    """Return the steps of these activities that stand at any line of a function."""
+    return _doing(ledger, lambda site: (site.path, site.function) == (path, function), activities)
+
+
+def _doing(ledger: Ledger, meant: Callable[[Site], bool], activities: Iterable[str]) -> Where:
+    sites = [number for number, site in enumerate(ledger.recording.sites) if meant(site)]
     codes = [ACTIVITIES[name] for name in activities]
     return Where(frozenset((site, code, -1, -1) for site in sites for code in codes))
 

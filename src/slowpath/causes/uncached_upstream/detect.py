@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from slowpath.causes.base import Finding
-from slowpath.causes.evidence import at, doing, matters, ms, waiting_for
+from slowpath.causes.base import Finding, Mask
+from slowpath.causes.evidence import doing, matters, ms, waiting_for
 from slowpath.causes.uncached_upstream import CAUSE
 from slowpath.ledger import ACTIVITIES, Ledger
 
@@ -20,6 +21,32 @@ MIN_REPEATED = 0.9
 PLACEHOLDER = "{"
 #: Methods whose answers may be kept (RFC 9110, section 9.2.3).
 CACHEABLE = ("GET ", "HEAD ")
+
+
+def asked(ledger: Ledger, reading: int, text: int) -> npt.NDArray[np.void]:
+    """Return the spans of calls whose answers are read at a site, but for the reading.
+
+    Some clients wait for the headers at one line and read the body at the next.
+    """
+    spans = ledger.recording.spans
+    spans = spans[
+        (spans["kind"] == ACTIVITIES["http"]) & (spans["a"] == -1) & (spans["resource"] == text)
+    ]
+    sites = ledger.recording.sites
+    here = (sites[reading].path, sites[reading].function)
+    beside = [
+        site
+        for site in np.unique(spans["site"]).tolist()
+        if (sites[site].path, sites[site].function) == here
+    ]
+    found: npt.NDArray[np.void] = spans[np.isin(spans["site"], beside)]
+    return found
+
+
+def mostly(ledger: Ledger, chosen: Mask) -> int:
+    """Return the site that is charged the most of some rows."""
+    rows = ledger.root[chosen]
+    return int(np.bincount(rows["culprit_site"], rows["end"] - rows["start"]).argmax())
 
 
 def detect(ledger: Ledger) -> Iterator[Finding]:
@@ -42,11 +69,13 @@ def detect(ledger: Ledger) -> Iterator[Finding]:
             or not resource.startswith(CACHEABLE)
         ):
             continue
-        chosen = remote & at(ledger, site) & (ledger.root["culprit_resource"] == text)
+        before = asked(ledger, site, text)
+        chosen = remote & np.isin(ledger.root["culprit_site"], [site, *before["site"]])
+        chosen &= ledger.root["culprit_resource"] == text
         if not matters(ledger, chosen):
             continue
-        place = recording.sites[site]
-        length = float(np.median(calls["end"] - calls["start"]))
+        place = recording.sites[mostly(ledger, chosen)]
+        length = sum(float(np.median(s["end"] - s["start"])) for s in (calls, before) if len(s))
         answers = "one answer" if distinct == 1 else f"{distinct} different answers"
         yield Finding(
             cause=CAUSE,
