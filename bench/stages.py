@@ -62,7 +62,7 @@ STAGES = (
         ),
         ("seed.sql",),
         (210, 38, 0.005),
-        pool=20,
+        pool=40,
     ),
     Stage(
         "sessions and indexes",

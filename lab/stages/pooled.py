@@ -16,7 +16,7 @@ from lab.database import sessions
 from lab.stages.models import Product, Purchase, User
 
 UPSTREAM = os.environ["LAB_UPSTREAM_URL"]
-SessionLocal = sessions(pool_size=20)
+SessionLocal = sessions(pool_size=40)
 
 
 @asynccontextmanager
