@@ -13,8 +13,8 @@ from slowpath.ledger import Ledger, Mode
 
 ENCODING = ("validate", "serialize", "render")
 #: What even the quicker requests of the endpoint (the lower quartile, since a busy machine
-#: stretches every slice) spend on it; a page of a hundred rows takes about 1 ms.
-MIN_NS = 5_000_000
+#: stretches every slice) spend on it: three times what a page of a hundred rows takes.
+MIN_NS = 3_000_000
 QUICKER = 0.25
 #: "Dominates": this much of what the endpoint itself does on a thread.
 MIN_SHARE_OF_WORK = 0.4
