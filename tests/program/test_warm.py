@@ -219,22 +219,29 @@ INWARD = {
 }
 
 
+@pytest.fixture
+def worked_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that causes are asked of, as they come."""
+    found: list[str] = []
+    ask = scan_warm.ask
+
+    def noted(graph: Graph, causes: Mapping[str, Cause], files: Iterable[Module]) -> object:
+        found.extend(each.path for each in files)
+        return ask(graph, causes, files)
+
+    monkeypatch.setattr(scan_warm, "ask", noted)
+    return found
+
+
 @pytest.mark.parametrize(("name", "old", "new"), INWARD.values(), ids=INWARD.keys())
 def test_what_an_edit_does_not_touch_is_not_worked_on(
-    name: str, old: str, new: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, old: str, new: str, project: Path, tmp_path: Path, worked_on: list[str]
 ) -> None:
     for number in range(20):
         (project / "app" / f"other_{number}.py").write_text("async def one():\n    pass\n")
     cache = tmp_path / "cache"
     scan(project, cache=cache)
-    worked_on: list[str] = []
-    ask = scan_warm.ask
-
-    def noted(graph: Graph, causes: Mapping[str, Cause], files: Iterable[Module]) -> object:
-        worked_on.extend(each.path for each in files)
-        return ask(graph, causes, files)
-
-    monkeypatch.setattr(scan_warm, "ask", noted)
+    worked_on.clear()
     text = (project / name).read_text()
     (project / name).write_text(text.replace(old, new, 1) if old else text + new)
     assert_as_cold(project, cache)
@@ -246,18 +253,11 @@ LATER = "import time\n\nasync def nap():\n    time.sleep(1)\n"
 
 
 def test_a_new_file_that_nobody_speaks_of_is_worked_on_alone(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, tmp_path: Path, worked_on: list[str]
 ) -> None:
     cache = tmp_path / "cache"
     scan(project, cache=cache)
-    worked_on: list[str] = []
-    ask = scan_warm.ask
-
-    def noted(graph: Graph, causes: Mapping[str, Cause], files: Iterable[Module]) -> object:
-        worked_on.extend(each.path for each in files)
-        return ask(graph, causes, files)
-
-    monkeypatch.setattr(scan_warm, "ask", noted)
+    worked_on.clear()
     (project / "app" / "fresh.py").write_text(LATER)
     assert_as_cold(project, cache)
     assert worked_on == ["app/fresh.py"]
