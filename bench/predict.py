@@ -1,11 +1,12 @@
 """Are predictions right? For each pair of the lab: predicted from the sick run, then measured.
 
-    python -m bench.predict [CASE…] [--seconds 5]
+    python -m bench.predict [CASE…] [--seconds 5] [--rounds 2]
 
 Predicted is what the simulator says of the sick recording alone, with all its findings cured;
 measured is the cured app under the same load. Then the same for each single cure of the shop
-(`shop:<cause>`, see `bench.shop_cures`). The error compares the ratios of p95 after to before. The
-last line is one JSON object.
+(`shop:<cause>`, see `bench.shop_cures`). Sick and cured runs take turns, and the means over the
+rounds are told: the machine changes its speed meanwhile. The error compares the ratios of p95
+after to before. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -24,7 +26,7 @@ from bench.driver import Measured, keep_to_own_core, measure
 from lab.harness import KEYS, Case, Parts, cases, parts
 from lab.processes import ServiceError
 from slowpath.causes.base import edit_for
-from slowpath.simulate.price import Figures, price
+from slowpath.simulate.price import Figures, mean, price
 
 #: How rows of the shop are named.
 SHOP = "shop:"
@@ -71,11 +73,40 @@ def _paths(case: Case) -> Callable[[int], str]:
     return path
 
 
-def predict(sick: Measured) -> tuple[Figures | None, float]:
-    """Return what curing all findings is predicted to give, and the replay's error."""
-    edits = [edit_for(finding, sick.ledger) for finding in sick.findings]
+def predict(sick: Measured, cause: str = "") -> tuple[Figures | None, float]:
+    """Return what curing findings is predicted to give, and the replay's error.
+
+    Args:
+        cause: whose findings; of all causes if it is empty.
+    """
+    findings = [f for f in sick.findings if cause in ("", f.cause.slug)]
+    edits = [edit_for(finding, sick.ledger) for finding in findings]
     prices = price(sick.ledger, edits, sick.figures)
     return prices.together, prices.replay.error if prices.replay is not None else float("nan")
+
+
+def compared(
+    name: str, pair: Callable[[], tuple[Measured, Measured]], rounds: int, cause: str = ""
+) -> Row | None:
+    """Run a pair several times; None if no round gave a prediction.
+
+    Args:
+        pair: runs the sick and the cured app.
+        cause: the one that is cured; all that are found if it is empty.
+    """
+    kept = []
+    causes: dict[str, None] = {}
+    for _ in range(rounds):
+        sick, cured = pair()
+        together, error = predict(sick, cause)
+        causes |= dict.fromkeys([cause] if cause else [f.cause.slug for f in sick.findings])
+        if together is not None:
+            kept.append((sick.figures, together, cured.figures, error))
+    if not kept:
+        return None
+    befores, predictions, afters, errors = zip(*kept, strict=True)
+    told = (mean(befores), mean(predictions), mean(afters))
+    return Row(name, "+".join(causes), *told, float(np.mean(errors)))
 
 
 def kendall_tau(pairs: Sequence[tuple[float, float]]) -> float:
@@ -119,25 +150,30 @@ def _told(row: Row) -> str:
     )
 
 
-def _shop(names: Sequence[str], seconds: float) -> list[Row]:
-    """Run the single cures of the shop that are named, or all if nothing is."""
+def _pairs(
+    names: Sequence[str], seconds: float
+) -> Iterator[tuple[str, str, Callable[[], tuple[Measured, Measured]]]]:
+    """Yield name, cause (empty: all that are found) and the runs of what is named, or of all."""
+    with parts() as shared:
+        for case in cases():
+            if not names or case.name in names:
+                yield case.name, "", partial(_pair, case, shared, seconds)
     wanted = [name.removeprefix(SHOP) for name in names if name.startswith(SHOP)]
-    if names and not wanted:
-        return []
-    rows = []
-    for cause, sick, predicted, cured, error in shop_cures.rows(wanted, seconds):
-        if predicted is None:
-            print(f"{SHOP + cause:24} no prediction: it was not found")
-            continue
-        rows.append(Row(SHOP + cause, cause, sick, predicted, cured, error))
-        print(_told(rows[-1]), flush=True)
-    return rows
+    if wanted or not names:
+        for cause, pair in shop_cures.pairs(wanted, seconds):
+            yield SHOP + cause, cause, pair
+
+
+def _pair(case: Case, shared: Parts, seconds: float) -> tuple[Measured, Measured]:
+    sick, cured = (run(case, edition, shared, seconds) for edition in ("sick", "cured"))
+    return sick, cured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.predict", description=__doc__)
     parser.add_argument("case", nargs="*", help="of the lab, or shop:<cause>; by default all")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each pair is run")
     options = parser.parse_args(argv)
     keep_to_own_core()
     print(f"{'':24} {'p95, ms':>26} {'':6} {'requests/s':>26}")
@@ -147,20 +183,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     rows = []
     try:
-        with parts() as shared:
-            for case in cases():
-                if options.case and case.name not in options.case:
-                    continue
-                sick, cured = (run(case, e, shared, options.seconds) for e in ("sick", "cured"))
-                together, replay_error = predict(sick)
-                if together is None:
-                    print(f"{case.name:24} no prediction: nothing was found, or too little sent")
-                    continue
-                cause = "+".join(dict.fromkeys(f.cause.slug for f in sick.findings))
-                row = Row(case.name, cause, sick.figures, together, cured.figures, replay_error)
+        for name, cause, pair in _pairs(options.case, options.seconds):
+            row = compared(name, pair, options.rounds, cause)
+            if row is None:
+                print(f"{name:24} no prediction: nothing was found, or too little sent")
+            else:
                 rows.append(row)
                 print(_told(row), flush=True)
-        rows += _shop(options.case, options.seconds)
     except ServiceError as exc:
         print(exc, file=sys.stderr)
         return 2

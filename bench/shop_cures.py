@@ -7,14 +7,13 @@ under the same load.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from bench.driver import measure
+from bench.driver import Measured, measure
 from lab.shop.common.seed_data import ADJECTIVES, ORDERS, PRODUCTS, USERS
-from lab.shop.run import shop_env
-from slowpath.causes.base import edit_for
-from slowpath.simulate.price import Figures, price
+from lab.shop.run import Shop, shop_env
 
 LATENCY_MS = 20.0
 
@@ -57,10 +56,10 @@ CURES = (
 )
 
 
-def rows(
+def pairs(
     names: Sequence[str], seconds: float
-) -> Iterator[tuple[str, Figures, Figures | None, Figures, float]]:
-    """Yield (cause, sick, predicted, measured, error of the replay) for each cure.
+) -> Iterator[tuple[str, Callable[[], tuple[Measured, Measured]]]]:
+    """Yield each cure's cause, and what runs the shop without it and with it.
 
     Args:
         names: causes; all of them if it is empty.
@@ -70,19 +69,19 @@ def rows(
         return
     with shop_env(LATENCY_MS) as shop:
         for cure in wanted:
-            sick, after = (
-                measure(
-                    "lab.shop.single:app",
-                    {**shop.env(edition), "SHOP_CURES": cures},
-                    cure.path,
-                    cure.callers,
-                    seconds,
-                    ready="/healthz",
-                )
-                for edition, cures in (("sick", ""), (cure.edition, cure.cause))
-            )
-            findings = [f for f in sick.findings if f.cause.slug == cure.cause]
-            edits = [edit_for(finding, sick.ledger) for finding in findings]
-            prices = price(sick.ledger, edits, sick.figures)
-            error = prices.replay.error if prices.replay is not None else float("nan")
-            yield cure.cause, sick.figures, prices.together, after.figures, error
+            yield cure.cause, partial(_pair, shop, cure, seconds)
+
+
+def _pair(shop: Shop, cure: Cure, seconds: float) -> tuple[Measured, Measured]:
+    sick, after = (
+        measure(
+            "lab.shop.single:app",
+            {**shop.env(edition), "SHOP_CURES": cures},
+            cure.path,
+            cure.callers,
+            seconds,
+            ready="/healthz",
+        )
+        for edition, cures in (("sick", ""), (cure.edition, cure.cause))
+    )
+    return sick, after
