@@ -202,3 +202,15 @@ def test_a_database_that_was_always_full_shows_by_its_quickest(made: Builder) ->
             made.slice(request, at + took, at + took + 0.001)
     [station] = observe(build(made.recording())).stations
     assert 1.0 <= station.capacity <= 3.0
+
+
+def test_what_ran_long_ago_is_told_as_it_would_be_warm(made: Builder) -> None:
+    """The same slice 20 ms after its like and right after it: cold, it took three times as long."""
+    site = made.site("app.py", 1, "f")
+    for start, length in ((0, 0.6), (20.6, 0.6), (21.21, 0.2)):
+        request = made.request(start, start + length, handler=site)
+        made.slice(request, start, start + length)
+    workload = observe(build(made.recording()))
+    assert [
+        sum(ms for kind, ms in steps(workload, n) if kind == "LOOP") for n in (1, 2)
+    ] == pytest.approx([0.2, 0.2], rel=0.01)
