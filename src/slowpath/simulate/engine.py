@@ -246,13 +246,14 @@ class Task:
                 return
             elif code == _TAKE:
                 pool = worker.pools[a]
-                if pool.free > 0:
-                    pool.free -= 1
+                if pool.spec.barging and not self.holds and not worker.enter(self):
+                    self.at = at - 1
+                    return
+                if pool.take(self, engine):
                     continue
                 self.at = at
                 if self.holds:
                     worker.leave(self)
-                pool.enqueue(self, engine)
                 return
             elif code == _GIVE:
                 self.at = at

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from slowpath.ledger import ACTIVITIES, Ledger, Mode
 from slowpath.ledger.rows import Rows
+from slowpath.simulate.barging import favoured
 from slowpath.simulate.contention import (
     Stays,
     fitted_capacity,
@@ -54,7 +55,7 @@ Row = tuple[int, int, int, int, int, int, int, float]
 
 def observe(ledger: Ledger) -> Workload:
     """Turn what was recorded into a workload that can be edited and simulated."""
-    return _Observer(ledger).workload()
+    return favoured(_Observer(ledger).workload())
 
 
 class _Observer:

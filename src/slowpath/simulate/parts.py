@@ -14,34 +14,54 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Places that are waited for in line; some of those who come overtake the whole line."""
+    """Places that are waited for in line, which newcomers may overtake if it is barging."""
 
-    __slots__ = ("ahead", "free", "spec", "waiting")
+    __slots__ = ("ahead", "came", "free", "overtook", "spec", "waiting", "woken")
 
     def __init__(self, spec: PoolSpec) -> None:
         self.spec = spec
         self.free = spec.size
         self.waiting: deque[_Ticket] = deque()
-        self.ahead = 0.0  # how many may still overtake
+        #: Who was told that a place is free, and has not asked again since.
+        self.woken: set[Task] = set()
+        #: Who came while others waited, and who of them got a place before these.
+        self.came = self.overtook = 0
+        self.ahead = 0.0  # how many more may overtake
 
-    def enqueue(self, task: Task, engine: Engine) -> None:
+    def take(self, task: Task, engine: Engine) -> bool:
+        """Give a task a place if one is free, else one in the line."""
+        again = task in self.woken
+        self.woken.discard(task)
+        behind = not again and bool(self.waiting or self.woken)
+        self.came += behind
+        if self.free > 0:
+            self.free -= 1
+            if behind and self.spec.barging:
+                self.overtook += 1
+                self.ahead += self.spec.favour - 1
+            return True
         ticket = _Ticket(task)
         self.waiting.append(ticket)
-        if self.spec.overtaking and len(self.waiting) > 1:
-            self.ahead += self.spec.overtaking
-            if self.ahead >= 1:
-                # Whoever's turn it was finds the place taken, and stands in line anew.
-                self.ahead -= 1
-                self.waiting[0], self.waiting[-1] = ticket, self.waiting[0]
+        if not again and self.ahead >= 1 and len(self.waiting) > 1:
+            # Whoever's turn it was finds the place taken, and stands in line anew.
+            self.ahead -= 1
+            self.overtook += 1
+            self.waiting[0], self.waiting[-1] = ticket, self.waiting[0]
         if self.spec.timeout_ns:
             engine.at(engine.now + self.spec.timeout_ns, ticket)
+        return False
 
     def give(self, engine: Engine) -> None:
+        """Take a place back: the first in line has it, or is told that it is free."""
         while self.waiting:
             ticket = self.waiting.popleft()
             task = ticket.task
             if task is not None:
                 ticket.task = None
+                if self.spec.barging:
+                    self.free += 1
+                    self.woken.add(task)
+                    task.at -= 1
                 engine.at(engine.now, task)
                 return
         self.free += 1

@@ -123,15 +123,20 @@ def simulations(
     Args:
         scripts: those of the workload, if they are made.
     """
-    load, system = workload.load, workload.system()
     scripts = scripts or Scripts(workload)
+    for seed in seeds:
+        engine = engine_of(scripts, seed, resample)
+        yield _outcome(engine.run(), engine.sent, workload.load)
+
+
+def engine_of(scripts: Scripts, seed: int = 0, resample: bool = False) -> Engine:
+    """Return the engine that will run a workload once."""
+    workload = scripts.workload
+    load = workload.load
     # As in a run: what is under way when the sending ends is waited for, within reason.
     until = load.warmup_ns + 2 * load.window_ns
-    for seed in seeds:
-        rng = Random(seed)
-        deck = _Deck(scripts, seed, resample)
-        engine = Engine(system, _source(load, deck, rng), until, seed)
-        yield _outcome(engine.run(), engine.sent, load)
+    source = _source(load, _Deck(scripts, seed, resample), Random(seed))
+    return Engine(workload.system(), source, until, seed)
 
 
 def _source(load: Load, deck: _Deck, rng: Random) -> Closed | Open:

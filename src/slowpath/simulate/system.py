@@ -12,14 +12,17 @@ class PoolSpec:
     """A pool of every worker: `size` places; `timeout_ns` of 0 means that waiting never ends.
 
     Attributes:
-        overtaking: the share of those who come while others wait that take a place before them.
-            Many pools wake whoever is first in line when a place is free, but do not keep it.
+        barging: whether a free place goes to whoever asks next, as with `asyncio.Queue`: whoever
+            is first in line is woken, but if another comes before it is its turn on the loop,
+            it stands in line anew. Else places are handed over in the order of the line.
+        favour: how many times as many get before the line as come by in between.
     """
 
     name: str
     size: int
     timeout_ns: int = 0
-    overtaking: float = 0.0
+    barging: bool = False
+    favour: float = 1.0
 
 
 @dataclass(frozen=True)

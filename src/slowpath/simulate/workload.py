@@ -88,7 +88,8 @@ class Pool:
     """Places of every worker; `kind`: connections, threads, lock or http.
 
     Attributes:
-        overtaking: see `PoolSpec`.
+        overtaking: the share of those who came while others waited that got a place before them.
+        favour: see `PoolSpec`.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Pool:
     size: int
     timeout_ns: int = 0
     overtaking: float = 0.0
+    favour: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,10 @@ class Workload:
     def system(self) -> System:
         """Return its parts as the engine knows them."""
         return System(
-            pools=tuple(PoolSpec(p.name, p.size, p.timeout_ns, p.overtaking) for p in self.pools),
+            pools=tuple(
+                PoolSpec(p.name, p.size, p.timeout_ns, p.overtaking > 0, p.favour)
+                for p in self.pools
+            ),
             stations=tuple(StationSpec(s.name, s.capacity) for s in self.stations),
             batches=self.batches,
             workers=self.workers,
