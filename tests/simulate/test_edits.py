@@ -88,6 +88,20 @@ def test_overlapped_leaves_what_is_computed() -> None:
     ]
 
 
+def test_an_awaited_call_computes_instead_of_the_plain_one_not_beside_it() -> None:
+    calling, other = (Step(Kind.LOOP, 2 * MS, ACTIVITIES[name]) for name in ("loop", "validate"))
+    edit = Overlapped(at(2), call_ns=5 * MS)
+    assert edited(edit, other, calling, blocked(20), other) == [
+        ("LOOP", 2.0),
+        ("LOOP", 2.0),
+        ("LOOP", 3.0),
+        ("WAIT", 20.0),
+        ("LOOP", 2.0),
+    ]
+    # A client in plain Python computes as much itself.
+    assert edited(edit, calling, calling, blocked(20), calling)[2] == ("WAIT", 20.0)
+
+
 def test_offloaded_work_takes_a_thread() -> None:
     edit = Offloaded(at(3), "hashers", size=2, handover_ns=MS)
     assert edited(edit, work(1), work(40, site=3), work(1)) == [
@@ -248,14 +262,13 @@ def test_edits_reach_what_runs_beside() -> None:
 def test_a_collection_goes_with_the_work_that_it_interrupts() -> None:
     collected = Step(Kind.LOOP, 10 * MS, ACTIVITIES["gc"], 1, 7)
     steps = (work(5), collected, work(20, site=3), collected, work(5))
-    assert edited(Scaled(at(3), 0.1), *steps) == [
-        ("LOOP", 5.0),
-        # Of all that makes garbage, 12 ms of 30 are left.
-        ("LOOP", 10.0 * 12 / 30),
-        ("LOOP", 2.0),
-        ("LOOP", 1.0),
-        ("LOOP", 5.0),
-    ]
+    left = edited(Scaled(at(3), 0.1), *steps)
+    assert [ms for _, ms in (left[0], left[2], left[4])] == [5, 2, 5]
+    # Of all that makes garbage, 12 ms of 30 are left, and most of it is made before.
+    assert left[1][1] + left[3][1] == pytest.approx(20 * 12 / 30, abs=0.01)
+    assert left[1][1] == pytest.approx(10 * left[3][1], rel=0.01)
+    merged = edited(Merged(at(3), frozenset((SQL,))), collected, *(wait(3, 3, SQL), work(5)) * 4)
+    assert merged == [("LOOP", 5.0), ("WAIT", 3.0), ("LOOP", 5.0), ("LOOP", 5.0)]  # half is left
 
 
 def test_turns_of_the_loop_go_with_the_wait_that_is_left_out() -> None:

@@ -20,10 +20,12 @@ ROUND_TRIP_NS = 1_000_000
 AT_BEST = 0.05
 #: What an async HTTP client computes for a call (httpx on a busy loop), and from how many
 #: calls on a recording tells it better.
-AWAITED_CALL_NS, FEW_CALLS = 900_000, 20
+AWAITED_CALL_NS, FEW_CALLS = 800_000, 20
 #: A client builds the request before the span of its call begins and decodes the answer after it
 #: has ended: about so much of what it computes within (httpx and a small JSON answer).
 AROUND_CALL = 0.2
+#: The quicker ones, which nothing kept waiting.
+UNDISTURBED = 0.25
 #: From so many rows on, a statement's time is that of its rows.
 MANY_ROWS = 20
 #: A row by an index, of a page that is in memory: some µs. More is a slow search, not rows.
@@ -136,19 +138,29 @@ def awaited_call_ns(ledger: Ledger) -> int:
 
 
 def row_ns(ledger: Ledger) -> float:
-    """Return what a row more costs the database: of statements with many rows, the median, ns."""
+    """Return what a row more costs the database: of statements with many rows, the median, ns.
+
+    Beyond what the quicker of the others take, which is the way there and back.
+    """
     spans = ledger.recording.spans
-    spans = spans[(spans["kind"] == ACTIVITIES["sql"]) & (spans["a"] >= MANY_ROWS)]
-    if not len(spans):
+    spans = spans[spans["kind"] == ACTIVITIES["sql"]]
+    length, rows = spans["end"] - spans["start"], spans["a"]
+    many = rows >= MANY_ROWS
+    if not many.any():
         return DEFAULT_ROW_NS
-    each = (spans["end"] - spans["start"]) / spans["a"]
+    others = length[~many]
+    way = float(np.quantile(others, UNDISTURBED)) if len(others) else 0.0
+    each = np.maximum(0.0, length[many] - way) / rows[many]
     return min(float(np.median(each)), MOST_ROW_NS)
 
 
 def object_ns(ledger: Ledger) -> float:
-    """Return what a row more costs the ORM on the loop, ns."""
+    """Return what a row more costs the ORM on the loop, ns, where no collection interrupts it."""
     spans = ledger.recording.spans
     spans = spans[(spans["kind"] == ACTIVITIES["hydrate"]) & (spans["a"] >= MANY_ROWS)]
-    if not len(spans):
+    rows = ledger.direct
+    made = rows[(rows["activity"] == ACTIVITIES["hydrate"]) & (rows["mode"] == Mode.CPU)]
+    made = made[np.isin(made["resource"], spans["resource"])]
+    if not len(spans) or not len(made):
         return DEFAULT_OBJECT_NS
-    return float(np.median((spans["end"] - spans["start"]) / spans["a"]))
+    return float((made["end"] - made["start"]).sum() / spans["a"].sum())

@@ -35,7 +35,7 @@ def edit(finding: Finding, ledger: Ledger) -> Edit:
     around = at_line(ledger, finding.path, finding.line, ("loop", "handler"))
     edits: list[Edit] = [
         Scaled(claimed(ledger, finding.claims), COMPILED_SHARE * page),
-        Scaled(around, max(LEAST_SHARE, page)),
+        Scaled(around, page),
     ]
     rows = with_many_rows(ledger, culprits(ledger, finding.claims))
     if rows.keys:

@@ -12,10 +12,12 @@ from slowpath.simulate.workload import (
     ON_LOOP,
     TIMED,
     Behaviour,
+    Kind,
     Step,
     Steps,
     Where,
     Workload,
+    flat,
 )
 
 GC = ACTIVITIES["gc"]
@@ -93,3 +95,39 @@ def rewritten(workload: Workload, change: Callable[[Steps], Iterable[Step]]) -> 
         return steps_of(behaviour.steps)
 
     return workload.mapped(of)
+
+
+def with_less_garbage(after: Workload, before: Workload) -> Workload:
+    """Return an edited workload with no more than its share of the collections.
+
+    Garbage is collected as often as there is some, in the middle of anything: with work that is
+    gone goes its share of all collections.
+    """
+    had, collected = _computed_ns(before)
+    has, collects = _computed_ns(after)
+    most = collected * has / had if had else 0.0
+    if collects <= most:
+        return after
+    share = most / collects
+
+    def change(steps: Steps) -> Iterable[Step]:
+        for step in steps:
+            yield step._replace(ns=round(step.ns * share)) if _is_collection(step) else step
+
+    return rewritten(after, change)
+
+
+def _computed_ns(workload: Workload) -> tuple[int, int]:
+    """Return what all requests compute on the loop, and what they collect there, ns."""
+    computed = collected = 0
+    for behaviour in workload.behaviours:
+        for step in flat(behaviour.steps):
+            if _is_collection(step):
+                collected += step.ns
+            elif step.kind == Kind.LOOP:
+                computed += step.ns
+    return computed, collected
+
+
+def _is_collection(step: Step) -> bool:
+    return step.activity == GC and step.kind == Kind.LOOP

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from slowpath.simulate.edits.base import matched, rewritten
+from slowpath.simulate.edits.base import matched, rewritten, with_less_garbage
 from slowpath.simulate.system import BatchSpec
 from slowpath.simulate.workload import (
     ON_LOOP,
@@ -40,7 +40,7 @@ class Merged:
     into_parent: bool = False
 
     def apply(self, workload: Workload) -> Workload:
-        return rewritten(workload, self._merge)
+        return with_less_garbage(rewritten(workload, self._merge), workload)
 
     def _merge(self, steps: Steps) -> Iterable[Step]:
         mine = [i for i, here in enumerate(matched(steps, self.where)) if here]

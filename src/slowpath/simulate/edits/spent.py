@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from slowpath.simulate.edits.base import GC, matched, rewritten
+from slowpath.ledger import ACTIVITIES
+from slowpath.simulate.edits.base import matched, rewritten, with_less_garbage
 from slowpath.simulate.workload import (
     ON_LOOP,
     TIMED,
@@ -15,8 +16,10 @@ from slowpath.simulate.workload import (
     Steps,
     Where,
     Workload,
-    flat,
 )
+
+#: What a client computes is charged as one of these: nothing else is known of it.
+CALLING = frozenset(ACTIVITIES[name] for name in ("loop", "handler", "connect"))
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Overlapped:
 
     Attributes:
         call_ns: what the twin computes on the loop for each call; all that the line does in a
-            row is one call.
+            row is one call. What the loop did around it in the same slice was the plain call's
+            own, such as making the request, and counts towards it.
     """
 
     where: Where
@@ -36,14 +40,27 @@ class Overlapped:
 
         def change(steps: Steps) -> Iterator[Step]:
             inside = False
-            for step in steps:
+            for i, step in enumerate(steps):
                 here = step.kind == Kind.BLOCKED and step in self.where
                 if here and not inside and self.call_ns:
-                    yield Step(Kind.LOOP, self.call_ns)
+                    around = self._around(steps, i)
+                    if around < self.call_ns:
+                        yield Step(Kind.LOOP, self.call_ns - around)
                 inside = here or (inside and (step.kind not in TIMED or step.site in sites))
                 yield step._replace(kind=Kind.WAIT, ref=-1) if here else step
 
         return rewritten(workload, change)
+
+    def _around(self, steps: Steps, at: int) -> int:
+        """Return what was computed around a call, ns."""
+        found = 0
+        for part in (reversed(steps[:at]), steps[at:]):
+            for step in part:
+                if step.kind == Kind.LOOP and step.activity in CALLING:
+                    found += step.ns
+                elif not (step.kind == Kind.BLOCKED and step in self.where):
+                    break
+        return found
 
 
 @dataclass(frozen=True)
@@ -92,9 +109,6 @@ class Offloaded:
 class Scaled:
     """What is done there takes `factor` times as long; 0 leaves it out.
 
-    Garbage is collected as often as there is some, in the middle of anything: with work that is
-    gone goes its share of all collections.
-
     Attributes:
         at_most_ns: and no longer than this; 0 for no bound.
     """
@@ -104,37 +118,23 @@ class Scaled:
     at_most_ns: int = 0
 
     def apply(self, workload: Workload) -> Workload:
-        left = self._left(workload)
-
         def change(steps: Steps) -> Iterator[Step]:
             left_out = False
             for step, mine in zip(steps, matched(steps, self.where), strict=True):
                 if not mine:
                     left_out = left_out and step.kind not in TIMED
-                    if step.activity == GC and left < 1:
-                        yield step._replace(ns=round(step.ns * left))
-                    elif not (left_out and step.kind == Kind.YIELD):
+                    if not (left_out and step.kind == Kind.YIELD):
                         yield step
                 elif self.factor <= 0:
                     left_out = True  # and so are the loop's turns after it
                 else:
                     yield step._replace(ns=self._scaled(step))
 
-        return rewritten(workload, change)
+        return with_less_garbage(rewritten(workload, change), workload)
 
     def _scaled(self, step: Step) -> int:
         ns = step.ns * max(0.0, self.factor)
         return round(min(ns, self.at_most_ns) if self.at_most_ns else ns)
-
-    def _left(self, workload: Workload) -> float:
-        """Return which share of all that is computed on the loop remains."""
-        before = gone = 0
-        for behaviour in workload.behaviours:
-            for step in flat(behaviour.steps):
-                if step.kind == Kind.LOOP and step.activity != GC:
-                    before += step.ns
-                    gone += step.ns - self._scaled(step) if step in self.where else 0
-        return 1 - gone / before if before else 1.0
 
 
 @dataclass(frozen=True)
