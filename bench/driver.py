@@ -159,6 +159,7 @@ def _store(
             )
     content = {
         "cpus": 1,  # the app has a core of its own, and no other
+        "cpus_beside": 1,  # which leaves one for all else
         "traffic": {"users": users, "warmup_s": warmup_s, "rate": None},
         "window": {"start_ns": window[0], "end_ns": window[1]},
     }

@@ -735,3 +735,27 @@ def test_on_a_full_loop_the_shortest_time_until_it_looked_tells_what_a_call_take
         (6.0, "loop_wait", "WAIT", 2),
         (1.0, "loop", "CPU", 1),
     ]
+
+
+def test_what_ends_while_the_loop_is_held_takes_as_long_as_it_was_looked_for_in_vain(
+    made: Builder,
+) -> None:
+    # A statement is sent; the loop looks for it a few times within eight milliseconds, and is
+    # then held for eighty: it took somewhat more than eight, not ninety.
+    requests = []
+    for n in range(20):
+        begin = 100.0 * n
+        request, other = (made.request(begin, begin + 95, handler=line_of(made, s)) for s in (1, 7))
+        requests.append(request)
+        made.slice(request, begin, begin + 1)
+        made.span(request, "sql", begin + 1, begin + 90, line_of(made, 2), "SELECT 1")
+        for step in range(4):
+            made.slice(other, begin + 1 + 2 * step, begin + 3 + 2 * step)
+        made.slice(other, begin + 9, begin + 89)
+        made.slice(other, begin + 89, begin + 90)  # the first after the loop has looked
+        made.slice(request, begin + 90, begin + 91)
+    [sql, waited] = told(ledger_of(made), requests[10])[1:3]
+    assert sql[1:3] == ("sql", "WAIT")
+    assert 6 <= sql[0] <= 9
+    assert waited[1:3] == ("loop_wait", "WAIT")
+    assert sql[0] + waited[0] == pytest.approx(89)

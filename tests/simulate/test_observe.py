@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from slowpath.ledger import ACTIVITIES, build
+from slowpath.simulate.edits import Scaled
+from slowpath.simulate.engine import Op
 from slowpath.simulate.observe import observe
 from slowpath.simulate.places import overtaking
 from slowpath.simulate.replay import simulate
-from slowpath.simulate.workload import Kind, Workload
+from slowpath.simulate.scripts import Scripts
+from slowpath.simulate.workload import Kind, Where, Workload
 from tests.ledger.builder import MS, Builder, ns
 
 
@@ -214,3 +217,36 @@ def test_what_ran_long_ago_is_told_as_it_would_be_warm(made: Builder) -> None:
     assert [
         sum(ms for kind, ms in steps(workload, n) if kind == "LOOP") for n in (1, 2)
     ] == pytest.approx([0.2, 0.2], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("host", "took", "text", "cores"),
+    [
+        ("127.0.0.1", 9.0, "SELECT ?", 2.0),  # two of three are left beside the worker
+        ("10.0.0.7", 9.0, "SELECT ?", 0.0),  # of another machine nothing is known
+        ("127.0.0.1", 3.0, "SELECT ?", 0.0),  # mostly its way there and back
+        ("127.0.0.1", 9.0, "SELECT pg_sleep(?)", 0.0),
+    ],
+)
+def test_a_database_on_the_same_machine_has_the_cores_that_are_left(
+    made: Builder, host: str, took: float, text: str, cores: float
+) -> None:
+    made.run["cpus"] = 3
+    site = made.site("app.py", 5, "orders")
+    for n in range(4):
+        request = made.request(n, n + took + 2, handler=site)
+        made.slice(request, n, n + 0.5)
+        pool = f"postgresql+asyncpg {host}/shop"
+        made.span(request, "checkout", n + 0.5, n + 0.5 + took, site, pool, a=1, b=9)
+        made.span(request, "sql", n + 0.5, n + 0.5 + took, site, text)
+        made.slice(request, n + 0.5 + took, n + took + 1)
+    workload = observe(build(made.recording()))
+    assert sum(station.capacity for station in workload.stations) == cores
+    waits = [s for b in workload.behaviours for s in b.steps if s.kind == Kind.WAIT]
+    shared = [s for s in waits if workload.stations[s.ref].capacity]
+    assert len(shared) == (len(waits) if cores else 0)
+    if cores:  # four at once on two cores: each took longer than it would have alone
+        assert all(s.ns < took * MS for s in shared)
+        assert any(op[0] == Op.WAIT and op[2] >= 0 for op in Scripts(workload)[0])
+        cured = Scaled(Where(frozenset(((shared[0].site, -1, -1, -1),))), 0.1).apply(workload)
+        assert not any(op[0] == Op.WAIT and op[2] >= 0 for op in Scripts(cured)[0])

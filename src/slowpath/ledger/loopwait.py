@@ -26,6 +26,8 @@ ROUND = 8
 ENOUGH = 5
 #: Which quantile of those is taken at most, and which of all waits.
 IDLE_QUANTILE, ANY_QUANTILE = 0.25, 0.1
+#: And where a loop is never idle: the least that is consistent with most of its looks in vain.
+HIDDEN_QUANTILE = 0.75
 
 LOOP_WAIT = ACTIVITIES["loop_wait"]
 _HANDED_OVER = np.array([SPAN_KINDS["pool_wait"], SPAN_KINDS["lock_wait"]], np.uint8)
@@ -212,7 +214,9 @@ def _own_length(rows: Rows, looked: Mapping[int, int]) -> Ints:
 
     It is taken among those that ended on an idle loop, and, as a loop that is never idle shows
     none, among all: they take no longer than until about when the loop saw their ends, and some
-    begin shortly before the loop looks, so that the shortest are near the truth.
+    begin shortly before the loop looks, so that the shortest are near the truth. Where a loop is
+    held for long, all seem to last until it looks again; they took no less than until the look
+    before, and of what is consistent with that the least is taken.
     """
     result = np.zeros(len(rows), np.int64)
     chosen = np.flatnonzero(
@@ -227,6 +231,8 @@ def _own_length(rows: Rows, looked: Mapping[int, int]) -> Ints:
     length = np.maximum(
         0, np.where(idle, rows["end"], np.minimum(seen, rows["end"])) - rows["start"]
     )
+    # So long each wait took at least: until the loop had looked for the last time before its end.
+    unseen = np.maximum(0, np.minimum(rows["busy"], seen) - rows["start"])
     # A wait that no hook named has its place for a fingerprint.
     site = np.where(rows["resource"] > 0, 0, rows["site"])
     keys = (rows["activity"], rows["resource"], site, rows["nth"])
@@ -241,6 +247,8 @@ def _own_length(rows: Rows, looked: Mapping[int, int]) -> Ints:
         own = np.sort(length[group])[int(ANY_QUANTILE * len(group))]
         if count >= ENOUGH:
             own = min(own, length[group[int(IDLE_QUANTILE * count)]])
+        elif least := np.sort(unseen[group])[int(HIDDEN_QUANTILE * len(group))]:
+            own = min(own, least)
         result[chosen[group]] = own
     return result
 

@@ -20,6 +20,9 @@ MIN_STAYS = 50
 #: What is alike takes this many times what it takes at best: the station was full. So many of a
 #: kind tell.
 SATURATED, QUICKEST, MIN_ALIKE = 3.0, 0.1, 10
+#: A statement that takes so long is computed for, unless it has one of these words.
+COMPUTED_NS = 5_000_000
+WAITING = ("SLEEP", "ADVISORY", "FOR UPDATE", "FOR SHARE", "LOCK TABLE", "WAITFOR")
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,13 @@ class Stays:
     """Stays at a station; arrays of shape (n,).
 
     Attributes:
-        length: ns.
+        start, length: ns.
         resource: what was asked; what is alike takes alike when alone.
         company: how many were there on average during each stay, itself included.
         request: for which request.
     """
 
+    start: Ints
     length: Ints
     resource: Ints
     company: Floats
@@ -43,7 +47,27 @@ class Stays:
         """Make it of (start, end, resource, request)."""
         table = np.array(found, np.int64).reshape(-1, 4)
         start, end = table[:, 0], table[:, 1]
-        return cls(end - start, table[:, 2], company(start, end), table[:, 3])
+        return cls(start, end - start, table[:, 2], company(start, end), table[:, 3])
+
+    def computed(self, texts: Sequence[str]) -> Stays:
+        """Return those for which the station computes, with the company of each other.
+
+        Most of a short one is the way there and back, and some only wait.
+
+        Args:
+            texts: of the resources.
+        """
+        kinds = [
+            kind
+            for kind in np.unique(self.resource).tolist()
+            if np.median(self.length[self.resource == kind]) >= COMPUTED_NS
+            and not any(word in texts[kind].upper() for word in WAITING)
+        ]
+        mine = np.isin(self.resource, kinds)
+        start, end = self.start[mine], self.start[mine] + self.length[mine]
+        return Stays(
+            start, end - start, self.resource[mine], company(start, end), self.request[mine]
+        )
 
     def stretch(self, capacity: float) -> Floats:
         """Return how many times longer each was than it would have been alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from slowpath.ledger import ACTIVITIES, Ledger, Mode
 from slowpath.ledger.rows import Rows
 from slowpath.simulate.barging import favoured
 from slowpath.simulate.contention import (
+    COMPUTED_NS,
     Stays,
     fitted_capacity,
     saturated_capacity,
@@ -34,11 +35,13 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 DATABASE = frozenset(ACTIVITIES[name] for name in ("sql", "fetch", "transaction"))
-DATABASE_NAME = "database"
+DATABASE_NAME, CORES_NAME = "database", "the database's cores"
 REMOTE = frozenset(ACTIVITIES[name] for name in ("http", "cache"))
 ON_LOOP_MODES = (Mode.CPU, Mode.BLOCKED, Mode.GIL)
 GC = ACTIVITIES["gc"]
 LOOP_WAIT = ACTIVITIES["loop_wait"]
+#: Connections to the machine itself.
+DATABASE_POOLS, LOOPBACK = "connections", frozenset(("127.0.0.1", "localhost", "[::1]", "::1"))
 #: Waits whose reason is another task of the same request; beside the path they say nothing.
 VAGUE = frozenset(
     ACTIVITIES[name]
@@ -48,6 +51,9 @@ VAGUE = frozenset(
 FULL = 0.8
 
 
+#: By length and resource of a stay at a station: how many times longer it was than it would have
+#: been alone, and the station that made it so.
+Slowed = dict[tuple[int, int], tuple[float, int]]
 #: A charge as plain values: start, end, activity, mode, site, resource; the code of its slice, and
 #: by how much that ran slower than warm.
 Row = tuple[int, int, int, int, int, int, int, float]
@@ -237,29 +243,36 @@ class _Observer:
             self.stations.append(Station(name))
         return known
 
-    def _contention(self) -> dict[int, dict[tuple[int, int], float]]:
+    def _contention(self) -> dict[int, Slowed]:
         """Find stations that slow down as they fill; return by how much each stay was longer."""
-        slowed: dict[int, dict[tuple[int, int], float]] = {}
+        slowed: dict[int, Slowed] = {}
         for number, found in self._stays.items():
-            stays = Stays.of(found)
+            stays, station, least_ns = Stays.of(found), number, 0
+            name = self.stations[number].name
             capacity = fitted_capacity(stays) if not self._loop_full() else 0.0
-            if not capacity and self.stations[number].name == DATABASE_NAME:
+            if not capacity and name == DATABASE_NAME:
                 capacity = saturated_capacity(stays)
-            if capacity:
-                self.stations[number] = Station(self.stations[number].name, capacity)
-                factor = stays.stretch(capacity)
-                slowed[number] = dict(
-                    zip(
-                        zip(
-                            stays.length.tolist(),
-                            stays.resource.tolist(),
-                            strict=True,
-                        ),
-                        factor.tolist(),
-                        strict=True,
-                    )
-                )
+                if not capacity and (capacity := self._cores_beside()):
+                    stays = stays.computed(self.recording.texts)
+                    station, name, least_ns = len(self.stations), CORES_NAME, COMPUTED_NS
+            if capacity and len(stays.length):
+                self.stations[station : station + 1] = [Station(name, capacity, least_ns)]
+                keys = zip(stays.length.tolist(), stays.resource.tolist(), strict=True)
+                factors = stays.stretch(capacity).tolist()
+                slowed[number] = {
+                    key: (factor, station) for key, factor in zip(keys, factors, strict=True)
+                }
         return slowed
+
+    def _cores_beside(self) -> float:
+        """Return the cores that a database has which runs on this machine; 0 if it does not."""
+        pools = [pool.name for pool in self.places.pools if pool.kind == DATABASE_POOLS]
+        hosts = {name.rpartition(" ")[2].partition("/")[0] for name in pools}
+        if not hosts or not hosts <= LOOPBACK:
+            return 0
+        run = self.recording.run
+        workers = len({request.process for request in self.ledger.requests})
+        return int(run.get("cpus_beside") or max(1, int(run.get("cpus") or 1) - workers))
 
     def _loop_full(self) -> bool:
         """Tell whether a loop was busy nearly all the time."""
@@ -291,19 +304,17 @@ def _tracks(rows: list[Row]) -> list[list[Row]]:
     return tracks
 
 
-def _alone(steps: list[Step], slowed: dict[int, dict[tuple[int, int], float]]) -> tuple[Step, ...]:
+def _alone(steps: list[Step], slowed: dict[int, Slowed]) -> tuple[Step, ...]:
     """Take from each stay at a station what others there made it longer."""
     return tuple(_unslowed(steps, slowed)) if slowed else tuple(steps)
 
 
-def _unslowed(
-    steps: list[Step] | tuple[Step, ...], slowed: dict[int, dict[tuple[int, int], float]]
-) -> Iterator[Step]:
+def _unslowed(steps: Sequence[Step], slowed: dict[int, Slowed]) -> Iterator[Step]:
     for step in steps:
         if step.inner:
             yield step._replace(inner=tuple(_unslowed(step.inner, slowed)))
         elif step.kind == Kind.WAIT and step.ref in slowed:
-            factor = slowed[step.ref].get((step.ns, step.resource), 1.0)
-            yield step._replace(ns=max(1, round(step.ns / factor)))
+            factor, ref = slowed[step.ref].get((step.ns, step.resource), (1.0, step.ref))
+            yield step._replace(ns=max(1, round(step.ns / factor)), ref=ref)
         else:
             yield step

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
-from slowpath.simulate.engine import Op, Script
+from slowpath.simulate.engine import NEVER_NS, Op, Script
 from slowpath.simulate.warmth import TURN
 from slowpath.simulate.workload import Kind, Step, Workload
 
@@ -43,9 +43,9 @@ class Scripts:
         self.workload = workload
         # An odd stride deals all turns out evenly, in an order that repeats late.
         self._turns = Random(0).choices(workload.turns_ns, k=997)
-        self._shared = [station.capacity > 0 for station in workload.stations]
+        self._least = [s.least_ns if s.capacity > 0 else NEVER_NS for s in workload.stations]
         self._made: dict[int, Script] = {}
-        if like is not None and (like._turns, like._shared) == (self._turns, self._shared):
+        if like is not None and (like._turns, like._least) == (self._turns, self._least):
             before = like.workload.behaviours
             self._like: Scripts | None = like if len(before) == len(workload.behaviours) else None
         else:
@@ -84,7 +84,7 @@ class Scripts:
                 add(_OP_LEAVE)
                 add((_OP_WORK, next(turns), TURN))
             elif kind == _WAIT:
-                shared = step.ref >= 0 and self._shared[step.ref]
+                shared = step.ref >= 0 and step.ns >= self._least[step.ref]
                 add((_OP_WAIT, step.ns, step.ref if shared else -1))
                 # The answer is taken in by the loop; the task goes on a turn later.
                 add((_OP_WORK, next(turns), TURN))

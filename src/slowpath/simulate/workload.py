@@ -102,10 +102,15 @@ class Pool:
 
 @dataclass(frozen=True)
 class Station:
-    """A remote part, with its `capacity` at full speed (0: no bound was seen)."""
+    """A remote part, with its `capacity` at full speed (0: no bound was seen).
+
+    Attributes:
+        least_ns: what takes less does not need it, such as cores: it is mostly on its way.
+    """
 
     name: str
     capacity: float = 0.0
+    least_ns: int = 0
 
 
 @dataclass(frozen=True)
