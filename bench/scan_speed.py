@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import statistics
 import subprocess
@@ -19,25 +20,41 @@ ROUNDS = 3
 _SIZES = (1, 0.9, 0.75, 0.5, 0.25)  # of edited files: the largest, one larger than 90 % of all, …
 _LOOK_S = 0.1
 
+#: Makes another text of a file's, with a name that is new there; None if that cannot be done.
+Change = Callable[[str, str], str | None]
+
+
+#: What each figure of `speed` is of.
+EDITS = {
+    "cold": "nothing read before",
+    "warm": "a function added to the largest file",
+    "warm_lines": "a comment added to it",
+    "warm_same": "nothing changed",
+    "warm_median": "a function added, files of 5 sizes",
+    "warm_file": "a file added",
+    "warm_signature": "a parameter added in the largest file",
+    "warm_signature_median": "a parameter added, files of 5 sizes",
+    "warm_base": "another base class in the largest file",
+    "warm_base_median": "another base class, files of 5 sizes",
+    "warm_gone_median": "a file removed, of 5 sizes",
+}
+
 
 def speed(root: Path) -> dict[str, float]:
     """Lines a second on a copy of one release: the median of a few rounds each.
 
     Each scan is done by a process of its own, as users do it; that Python starts is not counted.
+    Of files of five sizes each is edited once: the largest that can be edited so, one larger than
+    90 % of all, and so on.
 
     Returns:
-        "cold"; "warm", after a function was added to the largest file; "warm_lines", after a
-        comment was; "warm_same", when nothing has changed; "warm_median", the median over files of
-        five sizes to which a function was added; "warm_file", after a file was added;
-        "warm_signature", after a function of the largest file was given another parameter; and
-        the number of "lines".
+        What `EDITS` lists, and the number of "lines".
     """
     with tempfile.TemporaryDirectory() as folder:
         copy, cache = Path(folder) / "tree", Path(folder) / "cache"
         shutil.copytree(root, copy)
         files = sorted(copy.rglob("*.py"), key=lambda each: each.stat().st_size)
         edited = files[-1]
-        spread = [files[round(share * (len(files) - 1))] for share in _SIZES]
 
         def timed(before: Callable[[int], object], rounds: int = ROUNDS) -> list[float]:
             spent = []
@@ -46,35 +63,64 @@ def speed(root: Path) -> dict[str, float]:
                 spent.append(_spent(copy, cache))
             return spent
 
-        def add_function(number: int, file: Path = edited) -> None:
-            with file.open("a", encoding="utf-8") as stream:
-                stream.write(f"\n\ndef added_{number}():\n    return {number}\n")
-
         def add_file(number: int) -> None:
             edited.with_name(f"newly_made_{number}.py").write_text(f"NUMBER = {number}\n", "utf-8")
 
-        def add_parameter(number: int) -> None:
-            text = edited.read_text("utf-8")
-            edited.write_text(_with_parameter(text, f"added_{number}=None"), "utf-8")
+        def rewritten(change: Change) -> Callable[[int], None]:
+            def rewrite(number: int) -> None:
+                text = change(edited.read_text("utf-8"), f"added_{number}")
+                assert text is not None
+                edited.write_text(text, "utf-8")
 
-        def add_comment(number: int) -> None:
-            edited.write_text(f"# {number}\n{edited.read_text('utf-8')}", "utf-8")
+            return rewrite
+
+        def one_of_each_size(change: Change) -> list[float]:
+            able = [each for each in files if change(each.read_text("utf-8"), "added") is not None]
+            spread = [able[round(share * (len(able) - 1))] for share in _SIZES]
+
+            def rewrite(number: int) -> None:
+                text = change(spread[number].read_text("utf-8"), "added_to_each")
+                spread[number].write_text(text or "", "utf-8")
+
+            return timed(rewrite, len(spread))
+
+        def remove(number: int) -> None:
+            files[round(_SIZES[number] * (len(files) - 1))].unlink()
 
         lines = scan(copy).lines
         times = {
             "cold": timed(lambda _: shutil.rmtree(cache, ignore_errors=True)),
-            "warm": timed(add_function),
-            "warm_lines": timed(add_comment),
+            "warm": timed(rewritten(_with_function)),
+            "warm_lines": timed(rewritten(lambda text, name: f"# {name}\n{text}")),
             "warm_same": timed(lambda _: None),
-            "warm_median": timed(lambda number: add_function(9, spread[number]), len(spread)),
+            "warm_median": one_of_each_size(_with_function),
             "warm_file": timed(add_file),
-            "warm_signature": timed(add_parameter),
+            "warm_signature": timed(rewritten(_with_parameter)),
+            "warm_signature_median": one_of_each_size(_with_parameter),
+            "warm_base": timed(rewritten(_with_base)),
+            "warm_base_median": one_of_each_size(_with_base),
+            "warm_gone_median": timed(remove, len(_SIZES)),
         }
         rates = {name: round(lines / statistics.median(spent)) for name, spent in times.items()}
         return {"lines": lines, **rates}
 
 
-def _with_parameter(text: str, parameter: str) -> str:
+def _with_function(text: str, name: str) -> str:
+    return f"{text}\n\ndef {name}():\n    return 1\n"
+
+
+def _with_base(text: str, name: str) -> str | None:
+    """The first class that can have it has another base class, and none of those that it had."""
+    lines = text.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            head = re.sub(r"(class \w+)(\(.*\))?:", rf"\1({name}.Base):", lines[node.lineno - 1])
+            if head != lines[node.lineno - 1]:
+                return "".join([*lines[: node.lineno - 1], head, *lines[node.lineno :]])
+    return None
+
+
+def _with_parameter(text: str, name: str) -> str | None:
     """The first function that can have it has another parameter behind the others."""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -87,14 +133,14 @@ def _with_parameter(text: str, parameter: str) -> str:
         line, column = max(ends)
         lines = text.encode("utf-8").splitlines(keepends=True)
         before, after = lines[line - 1][:column], lines[line - 1][column:]
-        lines[line - 1] = before + f", {parameter}".encode() + after
+        lines[line - 1] = before + f", {name}=None".encode() + after
         changed = b"".join(lines).decode("utf-8")
         try:
             ast.parse(changed)
         except SyntaxError:
             continue
         return changed
-    raise RuntimeError("no function can have another parameter")
+    return None
 
 
 def _spent(tree: Path, cache: Path) -> float:
@@ -177,16 +223,7 @@ def report(root: Path) -> dict[str, float]:
     """Print a table for people; the figures are returned."""
     rates = speed(root)
     print(f"\nspeed on {root.name}, {rates['lines']:,} lines")
-    said = {
-        "cold": "nothing read before",
-        "warm": "a function added to the largest file",
-        "warm_lines": "a comment added to it",
-        "warm_same": "nothing changed",
-        "warm_median": "a function added to files of 5 sizes",
-        "warm_file": "a file added",
-        "warm_signature": "a parameter added in the largest file",
-    }
-    for name, what in said.items():
+    for name, what in EDITS.items():
         times = rates[name] / rates["cold"]
         print(f"  {what:38}{rates[name]:>11,} lines/s {times:>6.1f} x")
     return rates

@@ -19,18 +19,19 @@ from slowpath.program.reader import READER
 from slowpath.program.resolve import Program
 from slowpath.program.shares import divide, prepare
 from slowpath.program.team import Seat, together
-from slowpath.scan_kept import Keeper, Kept, digests, edits, move
-from slowpath.scan_memory import (
+from slowpath.scan_units import ask, at_full_length, settled
+from slowpath.warm.again import scan_again
+from slowpath.warm.kept import Keeper, Kept, digests, edits, move
+from slowpath.warm.moved import pack, unpack
+from slowpath.warm.noted import (
     Page,
+    merge_edges,
     merge_indexes,
     notes,
     pack_edges,
     pack_indexes,
     pack_origins,
 )
-from slowpath.scan_moved import pack, unpack
-from slowpath.scan_units import ask, at_full_length, settled
-from slowpath.scan_warm import scan_again
 
 _MOST_PROCESSES = 8
 # With fewer lines another process costs more than it saves.
@@ -121,9 +122,9 @@ def _recalled(kept: Kept, tree: Tree, causes: Mapping[str, Cause]) -> bool | Non
     edited = edits(tree, kept)
     if edited is None:
         return None
-    if not edited.changed:
-        if not edited.moved:
-            return True
+    if not edited:
+        return True
+    if not edited.changed and not edited.gone:
         return False if move(kept, edited.moved) else None
     return False if scan_again(build(tree), tree, kept, edited, causes) else None
 
@@ -181,11 +182,17 @@ def _analyse(
     kept = Kept({}, found)
     if keep:
         pages: dict[str, Page] = {}
+        all_edges: dict[str, Any] = {}
         for part in parts:
             for path, packed in part[1].items():
-                pages.setdefault(path, Page()).add(Page(packed))
-            for path, edges in part[3].items():
-                kept.edges.put(path, edges)
+                page = Page(packed)
+                if path in pages:
+                    pages[path].add(page)
+                else:
+                    pages[path] = page
+            merge_edges(all_edges, part[3])
+        for path, edges in all_edges.items():
+            kept.edges.put(path, edges)
         for path, page in pages.items():
             kept.pages.put(path, page.packed())
         kept.indexes = merge_indexes(part[2] for part in parts)

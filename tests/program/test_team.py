@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from slowpath.program.team import FORKS, Seat, TeamError, together
+from slowpath.program.team import FORKS, Seat, TeamError, Turns, together
 
 forks = pytest.mark.skipif(not FORKS, reason="needs fork")
 
@@ -49,3 +49,10 @@ def test_one_that_vanishes_is_missed() -> None:
 
 def test_one_alone_needs_no_other_process() -> None:
     assert together(lambda seat: (os.getpid(), seat.share(b"x")), 1) == [(os.getpid(), [b"x"])]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 2_500])
+def test_each_number_is_dealt_to_one_of_those_who_ask(size: int) -> None:
+    numbers = Turns(size)
+    dealt = together(lambda seat: list(numbers), 2)
+    assert sorted(each for hand in dealt for each in hand) == list(range(size))

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slowpath import scan_warm
 from slowpath.causes.base import Cause
 from slowpath.program import build
 from slowpath.program.graph import Graph
 from slowpath.program.model import Module
+from slowpath.program.resolve import Gone
 from slowpath.scan import scan
+from slowpath.warm import again
 
 LAB = Path(__file__).parents[2] / "lab"
 
@@ -142,7 +143,30 @@ ALL_EDITS = [
     ("app/pool.py", "asyncio.to_thread(numberlib.crunch, rows)", "asyncio.sleep(0)"),
     ("app/pool.py", "async def careful", "async def more():\n    pass\n\nasync def careful"),
     ("app/__init__.py", "", "from app.net import fetch\n"),
+    # What others see of it.
+    ("app/net.py", "(url)", "(url, timeout, *, retry=False)"),
+    ("app/net.py", "def fetch(url):", "def fetch(url) -> Client:"),
+    ("app/net.py", "import requests", "import requests\nfrom app.base import Special as Client"),
+    ("app/net.py", "def fetch", "@wrapped\ndef fetch"),
+    ("app/net.py", "def fetch(url):\n    return requests.get(url, timeout=3)\n", ""),
+    ("app/base.py", "class Special(Shared)", "class Special"),
+    ("app/base.py", "class Special(Shared)", "class Special(requests.Session)"),
+    ("app/base.py", "class Shared:", "from app.svc import Billing\n\nclass Shared(Billing):"),
+    ("app/base.py", "    @property\n", ""),
+    ("app/base.py", "def rate(self)", "def rate(self, of=None)"),
+    ("app/base.py", "class Special", "class Other"),
+    ("app/svc.py", "self, user", "self, user=None, off=False"),
+    ("app/svc.py", "from app import net", "from app import bridge as net"),
+    ("app/bridge.py", "from app.net import fetch", "from app.base import fetch"),
+    ("app/bridge.py", "from app.net import fetch", "from app.net import *"),
+    ("app/bridge.py", "from app.net", "from app.wire"),
+    ("app/bridge.py", "Billing", "Billing as Paying"),
+    ("app/main.py", "from app.svc import", "from app.bridge import"),
+    ("app/main.py", "user: str", "user: str, special: Special = Depends(Special)"),
+    ("app/main.py", "FastAPI()", "FastAPI(lifespan=many)"),
+    ("app/pool.py", "rows)", "rows, off=True)"),
 ]  # fmt: skip
+BRIDGE = "from app.net import fetch\nfrom app.svc import Billing, many\n"
 BASE = """\
 import time
 
@@ -157,7 +181,6 @@ class Special(Shared):
     def rate(self):
         return self.total(None)
 """
-CAME_AND_WENT = "app/more.py"
 MORE = """\
 from app.base import Shared, Special
 from app.svc import Billing
@@ -169,46 +192,90 @@ async def all_of_it(special: Special, shared: Shared):
 """
 
 
+EVERYTHING = {
+    **CHAIN,
+    "app/base.py": BASE,
+    "app/bridge.py": BRIDGE,
+    "app/more.py": MORE,
+}
+#: Files that go, or come again, and those that have another name, or their old one again.
+GOES = ["app/more.py", "app/base.py", "app/net.py", "app/svc.py", "app/bridge.py"]
+RENAMED = [("app/net.py", "app/wire.py"), ("app/base.py", "app/shared.py"), ("app", "server")]
+AnyEdit = tuple[str, str, str] | tuple[str, str] | str
+
+
 @settings(
-    max_examples=40,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    edits=st.lists(st.one_of(st.none(), st.sampled_from(ALL_EDITS)), min_size=1, max_size=6),
+    edits=st.lists(
+        st.one_of(st.sampled_from(ALL_EDITS), st.sampled_from(GOES), st.sampled_from(RENAMED)),
+        min_size=1,
+        max_size=6,
+    ),
     by_two=st.booleans(),
 )
 def test_any_edits_one_after_another(
-    edits: list[tuple[str, str, str] | None],
-    by_two: bool,
-    tmp_path_factory: pytest.TempPathFactory,
+    edits: list[AnyEdit], by_two: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """`None` stands for a file that comes, or goes; two processes do the work of large files."""
+    """However much they touch; two processes do the work of large files."""
     folder = tmp_path_factory.mktemp("edits")
     root, cache = folder / "project", folder / "cache"
-    for name, text in {**CHAIN, "app/base.py": BASE, CAME_AND_WENT: MORE}.items():
+    for name, text in EVERYTHING.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     with (
-        patch.object(scan_warm, "_MOST", 2),  # however much an edit touches, here
-        patch.object(scan_warm, "_LINES_FOR_TWO", 0 if by_two else 10_000),
+        patch.object(again, "_MOST", 2),
+        patch.object(again, "LookupError", Gone, create=True),  # nothing is amiss in silence
+        patch.object(again, "_LINES_FOR_TWO", 0 if by_two else 10_000),
         patch.object(build, "_ASIDE_FROM", 0 if by_two else 10_000),
     ):
         scan(root, cache=cache)
-        apply_and_compare(edits, root, cache)
+        for edit in edits:
+            apply(edit, root)
+            assert_as_cold(root, cache)
 
 
-def apply_and_compare(edits: list[tuple[str, str, str] | None], root: Path, cache: Path) -> None:
-    for edit in edits:
-        if edit is None:
-            more = root / CAME_AND_WENT
-            more.unlink() if more.exists() else more.write_text(MORE)
-        else:
-            name, old, new = edit
-            text = (root / name).read_text()
-            undo = bool(new) and new in text
-            (root / name).write_text(text.replace(new, old) if undo else text.replace(old, new, 1))
-        assert_as_cold(root, cache)
+def apply(edit: AnyEdit, root: Path) -> None:
+    """Make an edit, or undo it where it has been made; nothing if its file is not there."""
+    if isinstance(edit, str):
+        file = root / edit
+        if file.exists():
+            file.unlink()
+        elif file.parent.exists():
+            file.write_text(EVERYTHING[edit])
+    elif len(edit) == 2:
+        old, new = (root / each for each in edit)
+        if old.exists() and not new.exists():
+            old.rename(new)
+        elif new.exists() and not old.exists():
+            new.rename(old)
+    elif (root / edit[0]).exists():
+        name, old_text, new_text = edit
+        text = (root / name).read_text()
+        undo = bool(new_text) and new_text in text
+        (root / name).write_text(
+            text.replace(new_text, old_text) if undo else text.replace(old_text, new_text, 1)
+        )
+
+
+@pytest.mark.parametrize("edit", [*ALL_EDITS, *GOES, *RENAMED[:2]], ids=str)
+def test_no_edit_of_the_sample_makes_that_everything_is_scanned(
+    edit: AnyEdit, tmp_path: Path
+) -> None:
+    """Among many other files; an edit that makes a file unreadable is one that it goes."""
+    root, cache = tmp_path / "project", tmp_path / "cache"
+    others = {f"app/other_{each}.py": "async def one():\n    pass\n" for each in range(60)}
+    for name, text in {**EVERYTHING, **others}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    scan(root, cache=cache)
+    apply(edit, root)
+    with patch("slowpath.scan._analyse", side_effect=AssertionError("scanned from the start")):
+        scan(root, cache=cache)
+    assert_as_cold(root, cache)
 
 
 INWARD = {
@@ -223,13 +290,13 @@ INWARD = {
 def worked_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that causes are asked of, as they come."""
     found: list[str] = []
-    ask = scan_warm.ask
+    ask = again.ask
 
     def noted(graph: Graph, causes: Mapping[str, Cause], files: Iterable[Module]) -> object:
         found.extend(each.path for each in files)
         return ask(graph, causes, files)
 
-    monkeypatch.setattr(scan_warm, "ask", noted)
+    monkeypatch.setattr(again, "ask", noted)
     return found
 
 
@@ -247,6 +314,57 @@ def test_what_an_edit_does_not_touch_is_not_worked_on(
     assert_as_cold(project, cache)
     assert name in worked_on
     assert not any("other" in each for each in worked_on)
+
+
+OUTWARD = {
+    "a parameter more": (
+        ("app/net.py", "(url)", "(url, again=None)"),
+        {"app/net.py", "app/svc.py", "app/main.py", "app/more.py"},  # ways lead through it
+    ),
+    "another base class": (
+        ("app/base.py", "class Special(Shared)", "class Special(Other)"),
+        {"app/base.py", "app/more.py"},
+    ),
+    "a function less": (
+        ("app/svc.py", "async def many(", "async def few("),
+        {"app/svc.py", "app/main.py", "app/bridge.py"},
+    ),
+    "a file less": ("app/base.py", {"app/more.py"}),
+    "another name": (
+        ("app/net.py", "app/wire.py"),
+        {"app/wire.py", "app/svc.py", "app/main.py", "app/more.py", "app/__init__.py"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("edit", "whom"), OUTWARD.values(), ids=OUTWARD.keys())
+def test_what_others_see_concerns_those_who_look(
+    edit: AnyEdit, whom: set[str], tmp_path: Path, worked_on: list[str]
+) -> None:
+    root, cache = tmp_path / "project", tmp_path / "cache"
+    others = {f"app/other_{each}.py": "async def one():\n    pass\n" for each in range(60)}
+    for name, text in {**EVERYTHING, **others}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    scan(root, cache=cache)
+    worked_on.clear()
+    apply(edit, root)
+    assert_as_cold(root, cache)
+    assert set(worked_on) <= whom
+
+
+def test_calls_of_functions_that_are_gone_are_forgotten_where_nobody_wants_new_ones(
+    project: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    alone = project / "app" / "alone.py"
+    alone.write_text("import app.net\n\nasync def one():\n    app.net.fetch(1)\n")
+    scan(project, cache=cache)
+    for text in ("import app.net\n\nNAME = app.net.fetch\n", "import app.net\n\nNAME = 1\n"):
+        alone.write_text(text)
+        assert_as_cold(project, cache)
+    apply(("app/net.py", "(url)", "(url, again=None)"), project)
+    assert_as_cold(project, cache)
 
 
 LATER = "import time\n\nasync def nap():\n    time.sleep(1)\n"

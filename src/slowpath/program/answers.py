@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from slowpath.program.calls import invoked_params
-from slowpath.program.graph import Graph
+from slowpath.program.graph import Graph, handed_over
 from slowpath.program.model import Call, Class, Function, Module
 from slowpath.program.resolve import Program
 
+#: What is answered about a part that is not there.
+GONE = "gone"
+
 #: A part of a file as text, and the question about it.
 Question = tuple[str, Any]
+
+
+# Conclusions that are drawn before any call is resolved.
+_OF_FILES = frozenset({f"{handed_over.__module__}:{handed_over.__qualname__}"})
 
 
 def question(part: Function | Class, asked: Any) -> Question:
@@ -22,6 +29,11 @@ def is_conclusion(question: Question) -> bool:
     """Whether it was asked by `Graph.conclude`."""
     place, asked = question
     return place[0] == "F" and asked.__class__ is tuple and ":" in asked[0]
+
+
+def hangs_on_calls(question: Question) -> bool:
+    """Whether the answer may hang on what calls lead to, not on what stands in files alone."""
+    return is_conclusion(question) and question[1][0] not in _OF_FILES
 
 
 def answer(graph: Graph, module: Module, question: Question) -> str | None:
@@ -36,10 +48,10 @@ def answer(graph: Graph, module: Module, question: Question) -> str | None:
     qual = place[1:]
     if place[0] == "C":
         if qual not in module.classes:
-            return "gone"
+            return GONE
         return _of_class(program, module.cls(qual), kind, asked)
     if qual and qual not in module.functions:
-        return "gone"
+        return GONE
     function = module.function(qual)
     if kind == "m":
         value: Any = program.module_member(module, asked[1])
@@ -47,6 +59,12 @@ def answer(graph: Graph, module: Module, question: Question) -> str | None:
         value = program.returned(function)
     elif kind == "dec":
         value = program.decorator_names(function)
+    elif kind == "n":
+        value = program.local(function, asked[1])
+    elif kind == "c":
+        value = program.callee(function, asked[1])
+    elif kind == "r":
+        value = program.call_result(function, asked[1])
     elif kind == "inv":
         return _told(invoked_params(function))
     elif ":" in kind:

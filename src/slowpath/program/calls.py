@@ -9,7 +9,7 @@ from typing import NamedTuple
 from slowpath.program.implied import implied
 from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Call, Class, Function
-from slowpath.program.reader import asking
+from slowpath.program.reader import READER, asking, resolving
 from slowpath.program.resolve import Program
 from slowpath.program.telling import COMMON, alike, of_standard_types
 from slowpath.program.values import Value, argument
@@ -49,11 +49,17 @@ class Calls:
 
     def edges(self, function: Function) -> list[Edge]:
         """Calls that run when the function's body does, in the order written."""
+        if function.module is not READER.here:
+            READER.follow(function)
+        return self._leads(function)
+
+    def _leads(self, function: Function) -> list[Edge]:
+        """The same for whoever goes on along calls: what is found beneath is compared."""
         found = self._edges.get(function)
         if found is None:
             found = self.known(function) if self.known is not None else None
             if found is None:
-                with self.program.afresh(function.module):
+                with self.program.afresh(function.module), resolving():
                     found = list(self._resolve(function))
             self._edges[function] = found
         return found
@@ -218,10 +224,15 @@ class Calls:
 
     def edges_at(self, function: Function, index: int) -> list[Edge]:
         """The edges of one call."""
+        if function.module is not READER.here:
+            READER.follow(function)
+        return self._leads_at(function, index)
+
+    def _leads_at(self, function: Function, index: int) -> list[Edge]:
         memo = function.memo.get("at")
         if memo is None:
             memo = {}
-            for edge in self.edges(function):
+            for edge in self._leads(function):
                 memo.setdefault(edge.site, []).append(edge)
             function.memo["at"] = memo
         return memo.get(index, [])  # type: ignore[no-any-return]

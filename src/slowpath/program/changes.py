@@ -20,37 +20,40 @@ class Changes:
     """How a file differs from what it was.
 
     Attributes:
-        looks: a function that was there looks different from outside; its parameters, say.
-        bodies: names of functions that do something else now, or are gone; "" where the module
-            itself, a class, or what there is differs.
-        added: names of new functions.
+        looks: functions that look different from outside; their parameters, say.
+        steps: of these, those that run another way: as coroutines or no longer so.
+        bodies: functions that do something else now, or are gone; "" where the module itself, or
+            what there is in it, differs.
+        classes: classes that differ, are gone or new.
         pairs: lines of what stayed the same, as they were and as they are now.
     """
 
-    looks: bool = False
+    looks: set[str] = field(default_factory=set)
+    steps: set[str] = field(default_factory=set)
     bodies: set[str] = field(default_factory=set)
-    added: set[str] = field(default_factory=set)
+    classes: set[str] = field(default_factory=set)
     pairs: list[tuple[int, int]] = field(default_factory=lambda: [(1, 1)])
 
 
 def changes(old: Module, new: Module) -> Changes:
     """Compare two versions of a file."""
-    found = Changes(looks=old.stars != new.stars)
+    found = Changes()
     pairs = found.pairs
     if not (
         same_body(old.body.packed, new.body.packed, pairs)
         and list(old.imports.items()) == list(new.imports.items())
-        and old.assigns == new.assigns
-        and [_record(each) for each in old.classes.values()]
-        == [_record(each) for each in new.classes.values()]
+        and marshal.dumps(old.assigns, _PLAIN) == marshal.dumps(new.assigns, _PLAIN)
+        and old.stars == new.stars
+        and list(old.classes) == list(new.classes)
         and list(old.functions) == list(new.functions)
     ):
         found.bodies.add("")
-    found.added = {qual for qual in new.functions if qual not in old.functions}
     for qual, one in old.functions.items():
         two = new.functions.get(qual)
         if two is None:
             found.bodies.add(qual)
+            found.looks.add(qual)
+            found.steps.add(qual)
             continue
         pairs.append((one.line, two.line))
         inner: list[tuple[int, int]] = []
@@ -60,10 +63,16 @@ def changes(old: Module, new: Module) -> Changes:
             pairs += inner
         else:
             found.bodies.add(qual)
-        found.looks = found.looks or _look(one) != _look(two)
-    for qual, cls in old.classes.items():
-        if qual in new.classes:
-            pairs.append((cls.line, new.classes[qual].line))
+        if _look(one) != _look(two):
+            found.looks.add(qual)
+        if (one.flags ^ two.flags) & ~extract.AWAITS:
+            found.steps.add(qual)
+    for qual in {**old.classes, **new.classes}:
+        was, now = old.classes.get(qual), new.classes.get(qual)
+        if was is None or now is None or _record(was) != _record(now):
+            found.classes.add(qual)
+        if was is not None and now is not None:
+            pairs.append((was.line, now.line))
     return found
 
 
@@ -84,11 +93,13 @@ def unmistakable(pairs: list[tuple[int, int]]) -> LineMap:
     }
 
 
-def _record(cls: Class) -> tuple[Any, ...]:
-    return (
-        cls.qual, cls.bases, cls.keywords, cls.decorators, cls.attrs, cls.methods,
+def _record(cls: Class) -> bytes:
+    """All that others see of a class without a question."""
+    said = (
+        cls.qual, cls.bases, cls.keywords, cls.decorators, cls.attrs, sorted(cls.methods),
         list(cls.self_attrs.items()), cls.parent,
     )  # fmt: skip
+    return marshal.dumps(said, _PLAIN)
 
 
 def _look(function: Function) -> bytes:

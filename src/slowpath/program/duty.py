@@ -70,9 +70,10 @@ def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> b
         return True
     if name in _STARTS and function.cls is not None and _SERVERS.search(function.cls):
         return True
-    if graph.entries.get(function) == "lifespan" or _starts_worker(graph, function):
+    kind = graph.kind_of(function)
+    if kind == "lifespan" or _starts_worker(graph, function):
         return True
-    if not depth or function in graph.entries:
+    if not depth or kind is not None:
         return False
     return bool(graph.conclude(called_before, function, depth))
 

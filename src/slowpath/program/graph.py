@@ -83,8 +83,10 @@ class Graph(Ways):
 
         Async functions called from it are left out: they are reached in their own right.
         """
+        if function.module is not READER.here:
+            READER.follow(function)
         if function not in self._blocking:
-            find_nearest(function, self.edges, self._blocking)
+            find_nearest(function, self._leads, self._blocking)
         return self._blocking[function]
 
     def opaque(self, function: Function, depth: int = 3) -> bool:
@@ -231,10 +233,8 @@ class Graph(Ways):
         lines are others: places are told by the numbers of calls.
         """
         key = (f"{draw.__module__}:{draw.__qualname__}", *args)
-        if function.module is not READER.here:
-            READER.lean(function.module)
-            if self.recall is not None:
-                self.recall(function, key)
+        if self.recall is not None and function.module is not READER.here:
+            self.recall(function, key)
         return self.program.once(function, key, lambda: draw(self, function, *args))
 
     def concluded(self, function: Function, key: tuple[Any, ...]) -> Any:

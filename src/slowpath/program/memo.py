@@ -35,12 +35,13 @@ class Memo:
         (depth 0) and is kept for that question alone.
         """
         memo = owner.memo
-        here, answering = READER.here, READER.answering
+        here = READER.here
         if owner.module is not here and here is not None:
-            READER.asked.add((owner, key))
+            READER.asked[here].add((owner, key))
         known = memo.get(key)
         if known is _BUSY:
             self._cut = True
+            READER.circle(owner.module)
             return None
         if known is not None and self._depth + known[1] <= MAX_DEPTH:
             self._height = max(self._height, self._depth + known[1])
@@ -50,20 +51,22 @@ class Memo:
         passing = memo.get(_OUTERMOST, _NOTHING).get(key) if outermost else self._passing.get(place)
         if passing is not None:
             self._cut = not outermost
+            READER.circle(owner.module)
             return passing[0]
         if self._depth >= MAX_DEPTH:
             self._cut = True
+            READER.circle(owner.module)
             return None
         outer = self._cut, self._height
         self._cut = False
         self._depth += 1
         self._height = self._depth
         memo[key] = _BUSY
-        READER.here, READER.answering = owner.module, True
+        READER.here = owner.module
         try:
             value = compute()
         finally:
-            READER.here, READER.answering = here, answering
+            READER.here = here
             self._depth -= 1
             cut, height = self._cut, self._height
             self._cut, self._height = outer
@@ -73,8 +76,7 @@ class Memo:
                 memo[key] = known
         self._height = max(self._height, height)
         if cut:
-            # In a circle it is looked at with other eyes than by those who ask for it.
-            READER.relied_on.add(owner if owner.__class__ is Function else owner.module.body)
+            READER.circle(owner.module)
         if not cut:
             memo[key] = (value, height - self._depth)
         elif outermost:

@@ -8,6 +8,7 @@ from typing import Any
 
 from slowpath.program import extract
 from slowpath.program.body import LOOPS, Block, Body, Call, Stmt
+from slowpath.program.classes import Class
 from slowpath.program.extract import Ref
 from slowpath.program.reader import READER
 
@@ -24,18 +25,18 @@ class Function:
 
     __slots__ = (
         "_body",
+        "_cls",
         "_data",
-        "cls",
-        "decorators",
+        "_decorators",
+        "_flags",
+        "_params",
+        "_parent",
+        "_returns",
         "end_line",
-        "flags",
         "line",
         "memo",
         "module",
-        "params",
-        "parent",
         "qual",
-        "returns",
     )
 
     def __init__(self, module: Module, record: tuple[Any, ...]) -> None:
@@ -43,12 +44,12 @@ class Function:
         self.qual: str = record[0]
         self.line: int = record[1]
         self.end_line: int = record[2]
-        self.flags: int = record[3]
-        self.params: tuple[tuple[str, Ref, Ref], ...] = record[4]
-        self.decorators: tuple[Ref, ...] = record[5]
-        self.returns: Ref = record[6]
-        self.parent: str = record[7]
-        self.cls: str | None = record[8]
+        self._flags: int = record[3]
+        self._params: tuple[tuple[str, Ref, Ref], ...] = record[4]
+        self._decorators: tuple[Ref, ...] = record[5]
+        self._returns: Ref = record[6]
+        self._parent: str = record[7]
+        self._cls: str | None = record[8]
         self._data: bytes = record[9]
         self._body: Body | None = None
         self.memo: dict[Any, Any] = {}
@@ -92,9 +93,54 @@ class Function:
         """The qualified name that people read."""
         return self.qual or "<module>"
 
+    # What others see of a function; that they do is noted.
+
+    @property
+    def params(self) -> tuple[tuple[str, Ref, Ref], ...]:
+        if self.module is not READER.here:
+            READER.see(self)
+        return self._params
+
+    @property
+    def decorators(self) -> tuple[Ref, ...]:
+        if self.module is not READER.here:
+            READER.see(self)
+        return self._decorators
+
+    @property
+    def returns(self) -> Ref:
+        if self.module is not READER.here:
+            READER.see(self)
+        return self._returns
+
+    @property
+    def parent(self) -> str:
+        if self.module is not READER.here:
+            READER.see(self)
+        return self._parent
+
+    @property
+    def cls(self) -> str | None:
+        if self.module is not READER.here:
+            READER.see(self)
+        return self._cls
+
+    @property
+    def flags(self) -> int:
+        if self.module is not READER.here:
+            READER.see(self)
+        return self._flags
+
     @property
     def is_async(self) -> bool:
-        return bool(self.flags & extract.ASYNC)
+        if self.module is not READER.here:  # as `flags` does, of which it is asked most often
+            READER.see(self)
+        return bool(self._flags & extract.ASYNC)
+
+    @property
+    def runs_async(self) -> bool:
+        """`is_async`, for whoever goes along calls: where these lead is compared as a whole."""
+        return bool(self._flags & extract.ASYNC)
 
     @property
     def is_generator(self) -> bool:
@@ -123,107 +169,6 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<{self.module.name}:{self.label}>"
-
-
-class Class:
-    """A class; `self_attrs` are attributes that its methods set on their first argument."""
-
-    __slots__ = (
-        "_attrs",
-        "_bases",
-        "_decorators",
-        "_keywords",
-        "_methods",
-        "_self_attrs",
-        "end_line",
-        "line",
-        "memo",
-        "module",
-        "parent",
-        "qual",
-    )
-
-    def __init__(self, module: Module, record: tuple[Any, ...], kept: dict[str, int]) -> None:
-        self.module = module
-        self.qual: str = record[0]
-        self.line: int = record[1]
-        self.end_line: int = record[2]
-        self._bases: tuple[Ref, ...] = record[3]
-        self._keywords: tuple[tuple[str, Ref], ...] = record[4]
-        self._decorators: tuple[Ref, ...] = record[5]
-        self._attrs: dict[str, tuple[Ref, Ref]] = {}
-        for name, annotation, value in record[6]:
-            self._attrs[name] = (annotation, value)
-        self._methods: frozenset[str] = frozenset(record[7])
-        self._self_attrs: dict[str, list[tuple[str, Ref, Ref]]] = {}
-        for name, method, annotation, value, number in record[8]:
-            # Values are numbers of calls: those of a definition that is not kept mean nothing.
-            if kept[method] == number:
-                self._self_attrs.setdefault(name, []).append((method, annotation, value))
-        self.parent: str = record[9]
-        self.memo: dict[Any, Any] = {}
-
-    @property
-    def key(self) -> str:
-        """Its file and name: what it is known by from one process or scan to the next."""
-        return f"{self.module.path}\0{self.qual}"
-
-    @property
-    def attrs(self) -> dict[str, tuple[Ref, Ref]]:
-        """Name to (annotation, value) of what the class statement stores."""
-        if self.module is not READER.here:
-            READER.look(self.module.body)
-        return self._attrs
-
-    @property
-    def bases(self) -> tuple[Ref, ...]:
-        if self.module is not READER.here:
-            READER.look(self.module.body)
-        return self._bases
-
-    @property
-    def keywords(self) -> tuple[tuple[str, Ref], ...]:
-        if self.module is not READER.here:
-            READER.look(self.module.body)
-        return self._keywords
-
-    @property
-    def methods(self) -> frozenset[str]:
-        """Names of the methods written in this class itself."""
-        if self.module is not READER.here:
-            READER.look(self.module.body)
-        return self._methods
-
-    @property
-    def self_attrs(self) -> dict[str, list[tuple[str, Ref, Ref]]]:
-        """Name to (method, annotation, value) of what methods store."""
-        if self.module is not READER.here:
-            READER.look(self.module.body)
-        return self._self_attrs
-
-    @property
-    def decorators(self) -> tuple[Ref, ...]:
-        if self.module is not READER.here:
-            READER.look(self.module.body)
-        return self._decorators
-
-    @property
-    def name(self) -> str:
-        return self.qual.rpartition(".")[2]
-
-    @property
-    def scope(self) -> Function:
-        """Where the class statement runs."""
-        return self.module.function(self.parent)
-
-    def method(self, name: str) -> Function | None:
-        """The method written in this class itself."""
-        if name not in self._methods:
-            return None
-        return self.module.functions.get(f"{self.qual}.{name}")
-
-    def __repr__(self) -> str:
-        return f"<class {self.module.name}:{self.qual}>"
 
 
 #: What `extract` makes of a file, and every word of its source once.
@@ -332,13 +277,18 @@ class Module:
         """The function of a name that is there; the module's body for ""."""
         return self._functions[qual] if qual else self.body
 
+    def find(self, qual: str) -> Function | None:
+        """The function of a name, for who knows already whether it is there."""
+        return self._functions.get(qual)
+
     def cls(self, qual: str) -> Class:
         """The class of a name that is there."""
         return self._classes[qual]
 
     def owner_of(self, function: Function) -> Class | None:
         """The class that a function stands in."""
-        return self._classes.get(function.cls) if function.cls is not None else None
+        cls = function.cls
+        return self._classes.get(cls) if cls is not None else None
 
     def mentions(self, names: tuple[str, ...]) -> bool:
         """Whether one of these names may be anywhere in the file."""

@@ -25,11 +25,11 @@ def module_member(program: Program, module: Module, name: str) -> Value | None:
         return program.imported(*module.imports[name])
     if name in module.assigns:
         return assigned(program, module, name)
-    submodule = program.modules.get(f"{module.name}.{name}") if module.is_package else None
+    submodule = program.module_called(f"{module.name}.{name}") if module.is_package else None
     if submodule is not None:
         return ("mod", submodule)
     for star in module.stars:
-        source = program.modules.get(star)
+        source = program.module_called(star)
         if source is None:
             continue
         value = program.module_member(source, name)
@@ -55,20 +55,20 @@ def assigned(program: Program, module: Module, name: str) -> Value | None:
 
 def imported(program: Program, module_name: str, name: str | None) -> Value | None:
     """What an import binds; names outside the project become ("ext", dotted)."""
-    module = program.modules.get(module_name)
+    module = program.module_called(module_name)
     if name is None:
         if module is not None:
             return ("mod", module)
-        kind = "pkg" if module_name in program.packages else "ext"
+        kind = "pkg" if program.is_folder(module_name) else "ext"
         return (kind, module_name)
     if module is not None:
         value = program.module_member(module, name)
         if value is not None:
             return value
-        submodule = program.modules.get(f"{module_name}.{name}")
+        submodule = program.module_called(f"{module_name}.{name}")
         return ("mod", submodule) if submodule is not None else None
-    if module_name in program.packages:
-        submodule = program.modules.get(f"{module_name}.{name}")
+    if program.is_folder(module_name):
+        submodule = program.module_called(f"{module_name}.{name}")
         return ("mod", submodule) if submodule is not None else None
     return ("ext", program.knowledge.alias(f"{module_name}.{name}")) if module_name else None
 

@@ -53,7 +53,7 @@ def find_nearest(
             step = (caller, edge.site)
             if edge.primitive is not None:
                 own.setdefault(step, Reached((step,), edge.primitive, edge.confidence))
-            elif edge.target is not None and not edge.target.is_async:
+            elif edge.target is not None and not edge.target.runs_async:
                 if edge.target in known:
                     for each in known[edge.target]:
                         rounds[len(each.hops) + 1][caller].append(_above(caller, edge, each))
@@ -66,7 +66,7 @@ def find_nearest(
     while rounds:
         number += 1
         for here, candidates in rounds.pop(number, {}).items():
-            room = _MAX_FROM_LOOP if here.is_async else _MAX_REACHED
+            room = _MAX_FROM_LOOP if here.runs_async else _MAX_REACHED
             for reached in _accepted(found[here], candidates, number, room):
                 found[here].append(reached)
                 for caller, edge in callers[here]:

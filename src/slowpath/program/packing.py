@@ -13,7 +13,7 @@ from slowpath.program.knowledge import Primitive
 from slowpath.program.model import Call, Function
 from slowpath.program.reader import at_work
 from slowpath.program.resolve import Program
-from slowpath.program.waits import Local
+from slowpath.program.waits import Io, Local
 from slowpath.program.ways import Origin
 
 Packed = Any
@@ -58,6 +58,7 @@ class Packing:
         self._graph = graph
         self._keys: dict[Function, str] = {}
         self._primitives: dict[Packed, Primitive] = {}
+        self._io: dict[Packed, Io] = {}
 
     def key(self, function: Function) -> str:
         """The function's key; always the same object, so that it is written once."""
@@ -132,6 +133,18 @@ class Packing:
             tuple(map(find, targets)),
             tuple((tuple(map(find, keys)), kind) for keys, kind in doubtful),
         )
+
+    def pack_io(self, function: Function) -> Packed:
+        """What is waited for beneath a function, if anybody wanted to know; else None."""
+        found = self._graph.found_io(function)
+        return (tuple(sorted(found[0])), tuple(sorted(found[1]))) if found is not None else None
+
+    def unpack_io(self, packed: Packed) -> Io:
+        """What was packed."""
+        known = self._io.get(packed)
+        if known is None:
+            known = self._io[packed] = frozenset(packed[0]), frozenset(packed[1])
+        return known
 
     def _primitive(self, packed: Packed) -> Primitive:
         found = self._primitives.get(packed)

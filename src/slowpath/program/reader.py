@@ -8,6 +8,7 @@ past all questions is noted here beside it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,18 +18,24 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """The file at hand, and what has been looked at in others.
+    """The file at hand, and what was looked at from it in others.
 
     Attributes:
         here: the file that is worked on, or that is asked; None while nobody's work is done.
-        answering: what is worked out is an answer that is kept for whoever asks.
-        asked: (function or class, question) that other files asked.
-        looked_into: functions that other files looked into, with those files.
-        relied_on: functions that answers of other files were made of, past all questions.
-        leaned_on: files whose own conclusions others took over, with those others.
+        resolving: the calls of a function are resolved, and nothing else is made of what is seen.
+        asked: questions, each about a function or class, of each file.
+        looked: functions and classes that each file looked into.
+        seen: functions of which each file saw what others see of them: parameters, say.
+        followed: functions of which each file wanted to know how the loop comes there, or what
+            calls lead to beneath them.
+        sought: names of modules that each file looked up, in vain or not.
+        circled: (file, other) if an answer about the other hung on a circle that was met, or on
+            how deep it was asked, so that what it is to others does not tell what it was there.
     """
 
-    __slots__ = ("answering", "asked", "here", "leaned_on", "looked_into", "relied_on")
+    __slots__ = (
+        "asked", "circled", "followed", "here", "looked", "resolving", "seen", "sought"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.forget()
@@ -36,23 +43,38 @@ class Reader:
     def forget(self) -> None:
         """Begin anew."""
         self.here: Module | None = None
-        self.answering = False
-        self.asked: set[tuple[Function | Class, Any]] = set()
-        self.looked_into: dict[Function, set[Module]] = {}
-        self.relied_on: set[Function] = set()
-        self.leaned_on: dict[Module, set[Module]] = {}
+        self.resolving = False
+        self.asked: dict[Module, set[tuple[Function | Class, Any]]] = defaultdict(set)
+        self.looked: dict[Module, set[Function | Class]] = defaultdict(set)
+        self.seen: dict[Module, set[Function]] = defaultdict(set)
+        self.followed: dict[Module, set[Function]] = defaultdict(set)
+        self.sought: dict[Module, set[str]] = defaultdict(set)
+        self.circled: set[tuple[Module, Module]] = set()
 
-    def look(self, function: Function) -> None:
-        """Note that a function of another file is looked into."""
-        if self.answering:
-            self.relied_on.add(function)
-        elif self.here is not None:
-            self.looked_into.setdefault(function, set()).add(self.here)
-
-    def lean(self, on: Module) -> None:
-        """Note that a conclusion of another file is taken over."""
+    def look(self, part: Function | Class) -> None:
+        """Note that a part of another file is looked into."""
         if self.here is not None:
-            self.leaned_on.setdefault(on, set()).add(self.here)
+            self.looked[self.here].add(part)
+
+    def see(self, function: Function) -> None:
+        """Note that it is seen what a function of another file looks like to others."""
+        if self.here is not None:
+            self.seen[self.here].add(function)
+
+    def follow(self, function: Function) -> None:
+        """Note that it is asked how one comes to a function, or where one goes from there."""
+        if self.here is not None and function.module is not self.here:
+            self.followed[self.here].add(function)
+
+    def seek(self, name: str) -> None:
+        """Note that a module is looked up by its name."""
+        if self.here is not None:
+            self.sought[self.here].add(name)
+
+    def circle(self, other: Module) -> None:
+        """Note that what is heard of another file holds only for who asks."""
+        if self.here is not other and self.here is not None:
+            self.circled.add((self.here, other))
 
 
 READER = Reader()
@@ -60,13 +82,24 @@ READER = Reader()
 
 @contextmanager
 def at_work(here: Module | None) -> Iterator[None]:
-    """Work out an answer of a file that is kept for whoever asks; of all files, with None."""
-    outer = READER.here, READER.answering
-    READER.here, READER.answering = here, here is not None
+    """Work out something of a file that is kept for whoever asks; of all files, with None."""
+    outer = READER.here
+    READER.here = here
     try:
         yield
     finally:
-        READER.here, READER.answering = outer
+        READER.here = outer
+
+
+@contextmanager
+def resolving() -> Iterator[None]:
+    """Resolve the calls of a function: what that gives is compared by itself."""
+    outer = READER.resolving
+    READER.resolving = True
+    try:
+        yield
+    finally:
+        READER.resolving = outer
 
 
 class asking:
@@ -75,15 +108,14 @@ class asking:
     __slots__ = ("_outer",)
 
     def __init__(self, part: Function | Class, question: Any) -> None:
-        here = READER.here
-        self._outer = here, READER.answering
+        here = self._outer = READER.here
         if part.module is not here:
             if here is not None:
-                READER.asked.add((part, question))
-            READER.here, READER.answering = part.module, True
+                READER.asked[here].add((part, question))
+            READER.here = part.module
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *_: object) -> None:
-        READER.here, READER.answering = self._outer
+        READER.here = self._outer

@@ -65,6 +65,16 @@ class Program(Memo):
                 found.add(name)
         return frozenset(found)
 
+    def module_called(self, name: str) -> Module | None:
+        """The module that is imported by a name."""
+        READER.seek(name)
+        return self.modules.get(name)
+
+    def is_folder(self, name: str) -> bool:
+        """Whether modules can be imported from below a name."""
+        READER.seek(name)
+        return name in self.packages
+
     def names(self) -> dict[str, str]:
         """Names that can be imported, with the paths of their files; "" for a folder's."""
         files = {name: module.path for name, module in self.modules.items()}
@@ -79,8 +89,8 @@ class Program(Memo):
         """
         found = self.indexes.get(word)
         if found is None:
-            every = dict.fromkeys(self.modules.values())
-            modules = list(every) if libraries else self.files
+            others = sorted(self.libraries, key=lambda each: each.path) if libraries else ()
+            modules = [*self.files, *others]
             found = self.indexes[word] = Index(self, gather, modules)
             found.kept.update(self.told.get(word, {}))
         return found
@@ -123,7 +133,7 @@ class Program(Memo):
         """What a bare name stands for inside `function`."""
         current: Function | None = function
         while current is not None and current.qual:
-            value = self._local(current, name)
+            value = self.local(current, name)
             if value is not None:
                 return value
             if name in current.body.bindings or any(name == each[0] for each in current.params):
@@ -136,7 +146,8 @@ class Program(Memo):
             return ("ext", "builtins." + name)
         return value
 
-    def _local(self, function: Function, name: str) -> Value | None:
+    def local(self, function: Function, name: str) -> Value | None:
+        """What a name stands for that a function itself binds."""
         if function.module is not READER.here:
             READER.look(function)
         return self.once(  # type: ignore[no-any-return]
@@ -206,9 +217,8 @@ class Program(Memo):
 
     def _external_attrs(self, value: Value, rest: str) -> Value | None:
         dotted = f"{value[1]}.{rest}"
-        if dotted in self.modules:
-            return ("mod", self.modules[dotted])
-        return self.attrs(value, rest)
+        module = self.module_called(dotted)
+        return ("mod", module) if module is not None else self.attrs(value, rest)
 
     def attrs(self, value: Value | None, chain: str) -> Value | None:
         for name in chain.split("."):
@@ -228,9 +238,10 @@ class Program(Memo):
             return self.module_member(value[1], name) or self.imported(value[1].name, name)
         if kind == "pkg":
             dotted = f"{value[1]}.{name}"
-            if dotted in self.modules:
-                return ("mod", self.modules[dotted])
-            return ("pkg", dotted) if dotted in self.packages else None
+            module = self.module_called(dotted)
+            if module is not None:
+                return ("mod", module)
+            return ("pkg", dotted) if self.is_folder(dotted) else None
         if kind == "alt":
             return union([self.attr(each, name) for each in value[1] if each is not None])
         if kind == "type":
@@ -284,7 +295,7 @@ class Program(Memo):
 
     def working_properties(self) -> Mapping[str, object]:
         """Names of properties, anywhere in the project, whose getters call something."""
-        return self._property_index().table()
+        return self._property_index().names(behind=".")
 
     def shared_indexes(self) -> tuple[Index, ...]:
         """What calls are resolved by."""
@@ -331,7 +342,10 @@ class Program(Memo):
     def stored(self, cls: Class, name: str) -> Value | None:
         """What is stored under a name by the class itself and its own methods."""
         with asking(cls, ("s", name)):
-            return attributes.stored(self, cls, name)
+            value = attributes.stored(self, cls, name)
+        if self._cut:
+            READER.circle(cls.module)
+        return value
 
     def named(self, name: str) -> list[tuple[Class, Function]]:
         """Methods of this name anywhere in the project, for receivers of unknown type."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from slowpath.program.calls import POSSIBLE, Calls
 from slowpath.program.model import Call, Function
+from slowpath.program.reader import READER
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -29,6 +30,10 @@ _WIRE = re.compile(
     r"(_[a-z_]+)?)$"
 )
 _HTTP_VERBS = frozenset("get post put patch delete head options request stream".split())
+
+
+#: What is surely waited for beneath a function, and what is in all.
+Io = tuple[frozenset[str], frozenset[str]]
 
 
 class Local(NamedTuple):
@@ -52,9 +57,12 @@ class Waits(Calls):
 
     Attributes:
         known_waits: gives what somebody else knows of a function's waits, or None.
+        known_io: gives what is waited for beneath a function if an earlier scan found that out
+            and it still holds, or None.
     """
 
     known_waits: Callable[[Function], Local | None] | None = None
+    known_io: Callable[[Function], Io | None] | None = None
 
     _io: dict[Function, frozenset[str]] = field(default_factory=dict)
     _sure: dict[Function, frozenset[str]] = field(default_factory=dict)
@@ -62,12 +70,16 @@ class Waits(Calls):
 
     def io(self, function: Function) -> frozenset[str]:
         """What a call of this function waits for, anywhere beneath: "db", "net", "unknown"."""
+        if function.module is not READER.here:
+            READER.follow(function)
         if function not in self._io:
             self._find_io(function)
         return self._io[function]
 
     def call_io(self, function: Function, index: int) -> frozenset[str]:
         """What one call waits for."""
+        if function.module is not READER.here:
+            READER.follow(function)
         own, targets, kind = self._of_call(function, index)
         found = own.union(*[self.io(each) for each in targets])
         if kind and not own and not any(self._sure[each] for each in targets):
@@ -86,6 +98,10 @@ class Waits(Calls):
         while todo:
             each = todo.pop()
             if each in self._sure:
+                continue
+            known = self.known_io(each) if self.known_io is not None else None
+            if known is not None:
+                self._sure[each], self._io[each] = known
                 continue
             region.append(each)
             self._sure[each] = frozenset()
@@ -124,6 +140,11 @@ class Waits(Calls):
         """What a function adds by itself, if anybody wanted to know."""
         return self._local.get(function)
 
+    def found_io(self, function: Function) -> Io | None:
+        """What `known_io` tells of a function, if anybody wanted to know."""
+        sure = self._sure.get(function)
+        return (sure, self._io[function]) if sure is not None else None
+
     def local_of(self, function: Function) -> Local:
         """What a function adds by itself to what is waited for."""
         known = self._local.get(function)
@@ -157,12 +178,12 @@ class Waits(Calls):
         found: set[str] = set()
         targets = []
         call = function.body.calls[index]
-        edges = self.edges_at(function, index)
+        edges = self._leads_at(function, index)
         for edge in edges:
             if edge.primitive is not None and edge.primitive.effect in ("db", "net"):
                 found.add(edge.primitive.effect)
             elif edge.target is not None:
-                if edge.confidence > POSSIBLE or edge.target.is_async:
+                if edge.confidence > POSSIBLE or edge.target.runs_async:
                     targets.append(edge.target)
             elif call.awaited:
                 found |= self._external_io(edge.dotted)

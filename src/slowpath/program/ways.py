@@ -11,7 +11,7 @@ from slowpath.program.duty import off_duty
 from slowpath.program.entries import find_entries, threaded_routes
 from slowpath.program.index import Index, Pair
 from slowpath.program.model import Function, Module
-from slowpath.program.reader import at_work
+from slowpath.program.reader import READER, at_work
 from slowpath.program.waits import Waits
 
 _KIND_LAST = "coroutine"
@@ -47,6 +47,11 @@ class Ways(Waits):
                 self._entries = self._find_entries()
         return self._entries
 
+    def kind_of(self, function: Function) -> str | None:
+        """What a framework runs on the loop there; None if nobody calls it but the project."""
+        READER.follow(function)
+        return self.entries.get(function)
+
     def _find_entries(self) -> dict[Function, str]:
         table = self.entry_index().table()
         said: dict[Module, dict[Function, str]] = {}
@@ -75,14 +80,17 @@ class Ways(Waits):
 
     def is_reached(self, function: Function) -> bool:
         """Whether the loop runs the function's body."""
+        READER.follow(function)
         return function in self.origins()
 
     def way(self, function: Function) -> Way:
         """The shortest way from an entry, from a framework's own entry where there is one."""
+        READER.follow(function)
         return self._back(self.origins(), function) or Way(function, _KIND_LAST)
 
     def thread_way(self, function: Function) -> Way | None:
         """The shortest way from a plain route, if there is one."""
+        READER.follow(function)
         return self._back(self.threads(), function)
 
     def _back(self, origins: Origins, function: Function) -> Way | None:
@@ -108,7 +116,7 @@ class Ways(Waits):
     def _walk(self) -> dict[Function, Origin]:
         # What no framework calls: each coroutine function is an entry of its own. Ways from
         # tests and the like come last: they are no reason to doubt what others come to.
-        lone = [each for each in self.program.functions() if each.is_async]
+        lone = [each for each in self.program.functions() if each.runs_async]
         starts = [*self.entries.items(), *((each, _KIND_LAST) for each in lone)]
         origins: dict[Function, Origin] = {}
         for resting in (False, True):
@@ -148,11 +156,11 @@ class Ways(Waits):
     ) -> None:
         while queue:
             function = queue.popleft()
-            for edge in self.edges(function):
+            for edge in self._leads(function):
                 target = edge.target
                 if target is None or target in origins or edge.confidence == POSSIBLE:
                     continue
-                if plain and target.is_async:
+                if plain and target.runs_async:
                     continue
                 origins[target] = (function, edge.site)
                 queue.append(target)

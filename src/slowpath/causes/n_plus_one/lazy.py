@@ -37,7 +37,7 @@ def lazy_loads(graph: Graph) -> Iterator[Finding]:
     its own definition, and rows whose query is seen neither here nor in the function that gives
     them.
     """
-    names = tuple(graph.look_up(relations).table())
+    names = tuple(graph.look_up(relations).names())
     if not names:
         return
     for function in graph.functions():

@@ -2,12 +2,13 @@
 
 A scan is a function of the files' records and of slowpath itself. When both are what they were,
 apart from the lines that things stand at, so are the findings; their lines are moved along. What
-else an edit changes is worked out in `scan_warm`.
+else an edit changes is worked out in `again`.
 """
 
 from __future__ import annotations
 
 import marshal
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,9 +20,13 @@ from slowpath.causes.base import Cause
 from slowpath.program.build import Item, Tree, empty
 from slowpath.program.shelf import Piece, Shelf
 from slowpath.program.shift import LineMap, line_map
+from slowpath.program.source import SourceFile
 from slowpath.program.store import Record, digest, root_name
-from slowpath.scan_memory import compact, unfold
-from slowpath.scan_moved import Packed, Shift, Unmapped
+from slowpath.warm.moved import Packed, Shift, Unmapped
+from slowpath.warm.noted import compact, unfold
+
+#: Of a file: the digest of its source, its module's name, how it is shown, whether it failed.
+Digest = tuple[str, str, str, bool]
 
 
 class Pieces:
@@ -35,19 +40,33 @@ class Pieces:
     def __init__(self, letter: str, shelf: Shelf | None = None) -> None:
         self._letter = letter
         self._shelf = shelf
+        self._dropped: set[str] = set()
         self.anew: dict[str, bytes] = {}
 
     def get(self, path: str) -> Any:
         """That of one file; None if there is nothing."""
-        key = self._letter + path
-        piece: Piece | None = self.anew.get(key)
-        if piece is None and self._shelf is not None:
-            piece = self._shelf.get(key)
+        piece = self.piece(path)
         return marshal.loads(piece) if piece is not None else None
+
+    def piece(self, path: str) -> Piece | None:
+        """The same as it is kept: every text in it stands there as it is."""
+        key = self._letter + path
+        if key in self._dropped:
+            return None
+        found: Piece | None = self.anew.get(key)
+        if found is None and self._shelf is not None:
+            found = self._shelf.get(key)
+        return found
 
     def put(self, path: str, what: Any) -> None:
         """Keep that of one file in place of what was."""
-        self.anew[self._letter + path] = marshal.dumps(what)
+        key = self._letter + path
+        self._dropped.discard(key)
+        self.anew[key] = marshal.dumps(what)
+
+    def drop(self, path: str) -> None:
+        """Keep nothing of a file."""
+        self._dropped.add(self._letter + path)
 
     def paths(self) -> list[str]:
         """Of files that have any."""
@@ -56,7 +75,8 @@ class Pieces:
     def keys(self) -> set[str]:
         """By which the shelf knows them."""
         known = self._shelf.known() if self._shelf is not None else ()
-        return {key for key in (*known, *self.anew) if key[0] == self._letter}
+        keys = {key for key in (*known, *self.anew) if key[0] == self._letter}
+        return keys - self._dropped
 
 
 @dataclass
@@ -64,13 +84,13 @@ class Kept:
     """All that a scan keeps for the next one.
 
     Attributes:
-        digests: see `digests`.
+        digests: what the files were; see `digests`.
         found: packed findings of each file by slug, by path; not settled yet.
-        indexes, origins, pages, edges: see `scan_memory`; the last two of each file.
+        indexes, origins, pages, edges: see `noted`; the last two of each file.
         shown: packed findings, as they were shown; not of any file.
     """
 
-    digests: dict[str, str]
+    digests: dict[str, Digest]
     found: dict[str, dict[str, list[Packed]]]
     indexes: dict[str, Any] = field(default_factory=dict)
     origins: Any = None
@@ -85,13 +105,19 @@ class Edits:
 
     Attributes:
         moved: by path, where lines are now, if nothing but lines changed.
-        changed: (item, record before) of the others.
-        added: paths of those of the others that are new.
+        changed: (item, record before) of the others; of a new file, or one that could not be
+            read, as if it had been empty.
+        gone: what files were that are no longer there, or that cannot be read any more.
+        came: paths of files that are new, or that can be read at last.
     """
 
     moved: dict[str, LineMap] = field(default_factory=dict)
     changed: list[tuple[Item, Record]] = field(default_factory=list)
-    added: list[str] = field(default_factory=list)
+    gone: list[Item] = field(default_factory=list)
+    came: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.moved or self.changed or self.gone)
 
 
 class Keeper:
@@ -127,38 +153,54 @@ class Keeper:
         self._shelf.save(head, keys, anew)
 
 
-def digests(tree: Tree) -> dict[str, str]:
-    """Digests of the files' sources, with the names they are imported by, by path."""
-    return {item.file.path: f"{item.record.digest} {item.record.module}" for item in tree.items}
+def digests(tree: Tree) -> dict[str, Digest]:
+    """What the files are, and by what names they are imported and shown, by path."""
+    return {
+        item.file.path: (
+            item.record.digest, item.file.module, item.file.shown, bool(item.record.failure)
+        )
+        for item in tree.items
+    }  # fmt: skip
 
 
 def edits(tree: Tree, kept: Kept) -> Edits | None:
-    """What changed since; None if a file went or became another, or what it was is not known."""
+    """What changed since; None if a file has another name, or what it was is not known."""
     now = digests(tree)
-    if not kept.digests.keys() <= now.keys():
-        return None
     found = Edits()
+    for path, (digested, module, shown, failed) in kept.digests.items():
+        if failed or (path in now and not now[path][3]):
+            continue
+        before = _before(tree, path, digested, module)
+        if before is None:
+            return None
+        file = SourceFile(path, shown, module, os.path.basename(path) == "__init__.py")
+        found.gone.append(Item(file, before, False))
     for item in tree.items:
         path = item.file.path
         known = kept.digests.get(path)
-        if known == now[path]:
+        if known == now[path] or item.record.failure:
             continue
-        if known is None:
-            before = empty(item.file)
-            found.added.append(item.file.shown)
-        else:
-            stored = tree.store.before(path) if tree.store is not None else None
-            if stored is None or f"{stored.digest} {item.file.module}" != known:
-                return None
-            before = stored
-        if before.failure or item.record.failure:
+        if known is None or known[3]:
+            found.changed.append((item, empty(item.file)))
+            found.came.add(item.file.shown)
+            continue
+        stored = _before(tree, path, *known[:2]) if known[1] == item.file.module else None
+        if stored is None:
             return None
-        lines = line_map(marshal.loads(before.data)[0], marshal.loads(item.record.data)[0])
-        if lines is None or known is None:
-            found.changed.append((item, before))
+        lines = line_map(marshal.loads(stored.data)[0], marshal.loads(item.record.data)[0])
+        if lines is None:
+            found.changed.append((item, stored))
         else:
             found.moved[item.file.shown] = lines
     return found
+
+
+def _before(tree: Tree, path: str, digested: str, module: str) -> Record | None:
+    """What a file was at the scan that is remembered."""
+    stored = tree.store.before(path) if tree.store is not None else None
+    if stored is None or (stored.digest, stored.module, stored.failure) != (digested, module, ""):
+        return None
+    return stored
 
 
 def move(kept: Kept, moved: Mapping[str, LineMap]) -> bool:
@@ -176,10 +218,15 @@ def move(kept: Kept, moved: Mapping[str, LineMap]) -> bool:
 
 def _engine(causes: Iterable[Cause]) -> str:
     """What the answers depend on beside the source: the code and the tables that give them."""
-    packages = {"slowpath.program", "slowpath.causes", *(cause.package for cause in causes)}
+    packages = {
+        "slowpath.program",
+        "slowpath.causes",
+        __package__,
+        *(cause.package for cause in causes),
+    }
     folders = {Path(import_module(name).__file__ or "").parent for name in packages}
     stamps = [sys.version]
-    files = set(Path(__file__).parent.glob("scan*.py"))
+    files = set(Path(__file__).parents[1].glob("scan*.py"))
     for folder in folders:
         files.update(folder.rglob("*"))
     for file in sorted(files):
