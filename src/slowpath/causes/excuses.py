@@ -247,6 +247,8 @@ def _settled(function: Function, index: int) -> bool:
 def _streamed(graph: Graph, function: Function, index: int) -> bool:
     """`StreamingResponse(rows())`: a plain generator is gone through in a thread."""
     body = function.body
+    if not function.mentions(*_STREAMS):
+        return False
     return any(
         other.name in _STREAMS and (index in other.args or any(r == index for _, r in other.kwargs))
         for other in body.calls
