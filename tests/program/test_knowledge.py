@@ -50,3 +50,49 @@ INNOCENT = {
 @pytest.mark.parametrize("name", INNOCENT.values(), ids=INNOCENT.keys())
 def test_it_does_not(name: str) -> None:
     assert load().primitive(name) is None
+
+
+TWINS = {
+    "one library has a twin of its own": ("zmq.Context.socket().recv", "zmq.asyncio"),
+    "the next in the row has none": ("git.Repo.clone_from", "asyncio.to_thread"),
+    "nor has a client of which another library has one": (
+        "kubernetes.client.CoreV1Api.list_namespaced_pod",
+        "asyncio.to_thread",
+    ),
+    "a class of the library has one": (
+        "tweepy.Client.get_tweet",
+        "tweepy.asynchronous.AsyncClient",
+    ),
+    "another has none": ("tweepy.API.user_timeline", "asyncio.to_thread"),
+    "a part of the library has none": (
+        "google.cloud.storage.Client.get_bucket",
+        "asyncio.to_thread",
+    ),
+    "a file": ("builtins.open", "anyio.open_file"),
+    "a whole folder": ("shutil.rmtree", "asyncio.to_thread"),
+}
+
+
+@pytest.mark.parametrize(("name", "twin"), TWINS.values(), ids=TWINS.keys())
+def test_the_hint_names(name: str, twin: str) -> None:
+    primitive = load().primitive(name)
+    assert primitive is not None
+    assert primitive.twin == twin
+
+
+# What another library is known for: it takes the same calls, or the standard library has none.
+_STAND_INS = {"aioboto3": "boto3 botocore", "aiosqlite": "sqlite3"} | {
+    "httpx": "requests requests_cache urllib3 urllib http httplib2 pycurl"
+}
+
+
+def test_no_hint_names_another_library() -> None:
+    strangers = {
+        (root, primitive.twin)
+        for primitive in load().primitives()
+        for root, other in [(primitive.name.partition(".")[0], primitive.twin.partition(".")[0])]
+        if " " not in primitive.twin
+        and other not in (root, "", "asyncio", "anyio", "loop")
+        and root not in _STAND_INS.get(other, "").split()
+    }
+    assert strangers == set()

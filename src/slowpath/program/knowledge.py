@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -95,6 +95,7 @@ class Knowledge:
             self._add(table)
 
     def _add(self, table: dict[str, Any]) -> None:
+        twins = {name: twin for twin, names in table.get("twins", {}).items() for name in names}
         for row in table.get("families", ()):
             like = Primitive("", row["effect"], row.get("weight", "heavy"), row.get("twin", ""))
             methods = frozenset(expand(row["methods"]))
@@ -110,9 +111,8 @@ class Knowledge:
             )
         for row in table.get("blocking", ()):
             for name in expand(row["calls"]):
-                primitive = Primitive(
-                    name, row["effect"], row.get("weight", "heavy"), row.get("twin", "")
-                )
+                twin = _twin(name, twins) or row.get("twin", "")
+                primitive = Primitive(name, row["effect"], row.get("weight", "heavy"), twin)
                 if name.endswith(".*"):
                     self._under[name[:-2]] = primitive
                 else:
@@ -142,6 +142,11 @@ class Knowledge:
         return frozenset(
             name.partition(".")[0] for name in (*self._exact, *self._under, *self._returns)
         )
+
+    def primitives(self) -> Iterator[Primitive]:
+        """Those that the tables spell out; for one with ".*" what it says of all of them."""
+        yield from self._exact.values()
+        yield from self._under.values()
 
     def alias(self, dotted: str) -> str:
         """The name that the tables use for `dotted`."""
@@ -243,6 +248,16 @@ class Knowledge:
             if dotted + ".*" in members:
                 return True
         return False
+
+
+def _twin(name: str, twins: Mapping[str, str]) -> str:
+    """What a library has itself for its own call, as its table says of the call or what it is in.
+
+    A row speaks of many libraries; its own twin is for those that have none of their own.
+    """
+    while name and name not in twins:
+        name = name.rpartition(".")[0]
+    return twins.get(name, "")
 
 
 def shorten(dotted: str) -> str:
