@@ -44,6 +44,12 @@ INNOCENT = {
     "a batch that is gathered": "google.cloud.firestore.Client.batch().delete",
     "whether it is closed": "openai.OpenAI.is_closed",
     "data beside the cache": "diskcache.Cache.timeout",
+    "what a call of an SDK gave back": "openai.OpenAI.completions.create().model_dump",
+    "a dict that a model holds": "langchain_community.llms.HuggingFacePipeline.model_kwargs.get",
+    "a client of a module that is only made": "oci.ai.client.GenerativeAiClient",
+    "a query with more conditions": "sqlalchemy.orm.Session.query().join().filter",
+    "a handle of a collection": "weaviate.WeaviateClient.collections.get",
+    "a schema that is put together": "pymilvus.MilvusClient.create_schema().add_field",
 }
 
 

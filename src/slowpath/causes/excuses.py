@@ -259,25 +259,50 @@ def _streamed(graph: Graph, function: Function, index: int) -> bool:
 
 
 def _only_built(function: Function, index: int) -> bool:
-    """`ids = session.query(Order.id)` that only becomes part of another statement."""
+    """`ids = session.query(Order.id)` that only becomes part of another statement.
+
+    Or what the function gives back: whoever takes the rows waits for them.
+    """
     body = function.body
     position = body.stmt_of(index)
     stmt = body.stmts[position] if position < len(body.stmts) else None
+    if any(_root(body, number) == index and call.name in _ENDS for number, call in _calls(body)):
+        return False
+    if stmt is not None and stmt.kind == "r" and _begins_with(body, stmt.value, index):
+        return True
     if stmt is None or stmt.kind != "a" or len(stmt.writes) != 1:
         return False
     name = stmt.writes[0]
-    if any(_root(body, number) == index and call.name in _ENDS for number, call in _calls(body)):
-        return False
+    # `query = restricted(query, user)`: it is put together somewhere else as well.
+    onward = [s.value for s in body.stmts if s.kind == "a" and s.writes == (name,)]
     return not any(
-        (each.kind in "fry" and (each.value == name or name in _parts(each.value)))
-        or any(w == name for w in each.writes if each is not stmt)
+        (each.kind in "fy" and (each.value == name or name in _parts(each.value)))
+        or (each.kind == "r" and name in _parts(each.value))
+        or (
+            name in each.writes
+            and each is not stmt
+            and not _begins_with(body, each.value, name)
+            and not _takes(body, each.value, name)
+        )
         for each in body.stmts
     ) and not any(
         (_root(body, number) == name and call.name in _ENDS)
-        or (name in call.args and not call.name.endswith("in_"))
+        or (name in call.args and number not in onward and not call.name.endswith("in_"))
         or any(ref == name for _, ref in call.kwargs)
         for number, call in _calls(body)
     )
+
+
+def _begins_with(body: Body, ref: Ref, what: Ref) -> bool:
+    """Whether a chain of calls begins with a call, or a name."""
+    return isinstance(ref, int) and not isinstance(ref, bool) and _root(body, ref) == what
+
+
+def _takes(body: Body, ref: Ref, name: str) -> bool:
+    """Whether a plain call is given a name."""
+    if not isinstance(ref, int) or isinstance(ref, bool):
+        return False
+    return name in body.calls[ref].args and not body.calls[ref].awaited
 
 
 def _parts(ref: Ref) -> tuple[Ref, ...]:

@@ -26,6 +26,8 @@ _SAID_ONCE = re.compile(
 _CACHED = frozenset("lru_cache cache cached cached_property alru_cache singleton once".split())
 
 
+# They only pass on what they are given, or hold it.
+_HOLDS = frozenset("cast sessionmaker async_sessionmaker scoped_session".split())
 # A maker may be wrapped so many times.
 _WRAPPED = 3
 
@@ -228,6 +230,18 @@ def _given_to_own(graph: Graph, function: Function, index: int) -> bool:
     return False
 
 
+def _given_back_in(function: Function, name: str) -> bool:
+    """`return cast(Channel, channel)`, `return sessionmaker(engine)`: the caller decides."""
+    body = function.body
+    return any(
+        call.name in _HOLDS
+        and not call.awaited
+        and name in (*call.args, *(ref for _, ref in call.kwargs))
+        and _returned(function, index)
+        for index, call in enumerate(body.calls)
+    )
+
+
 def _kept(function: Function, index: int) -> bool:
     body = function.body
     call = body.calls[index]
@@ -252,6 +266,8 @@ def _kept(function: Function, index: int) -> bool:
     name = names[0]
     if name in function.module.assigns:
         return True  # a global, set once
+    if _given_back_in(function, name):
+        return True
     for other in body.stmts:
         if other.value == name and other is not stmt:
             if other.kind in "ry":

@@ -214,6 +214,8 @@ class Knowledge:
                         break
                     if _is_data(found, rest) or _is_harmless(rest) or _is_class(prefix, rest):
                         break
+                    if _is_put_together(prefix, rest.rpartition(".")[2]):
+                        break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
         return self._of_family(dotted)
 
@@ -281,10 +283,15 @@ _OF_DATA = frozenset(
     for name in dir(kind)
     # What else is called so, a remote part may do as well.
     if not name.startswith("_") and name not in ("count", "insert", "remove", "clear")
-) | {"isoformat"}
+) | {"isoformat", "model_dump", "model_dump_json", "to_dict"}
 
 
 _ERRORS = re.compile(r"(^|\.)(exceptions?|errors?)\.|(Error|Exception)$")
+_SETTINGS = re.compile(r"(kwargs|config|settings|metadata|headers|params|options)$")
+_ADDS_TO_QUERY = frozenset(
+    "filter filter_by join outerjoin options order_by limit offset group_by having distinct where "
+    "select_from subquery with_for_update with_entities add_columns correlate union".split()
+)
 _ONLY_DATA = frozenset(
     "copy items keys values strip split startswith endswith lower upper append extend".split()
 )
@@ -299,7 +306,13 @@ def _is_harmless(rest: str) -> bool:
         or "__a" in rest
         or last.startswith("with_")  # a query that is being put together
         or (bool(owner) and last in _ONLY_DATA)
+        or (last in _OF_DATA and bool(_SETTINGS.search(owner)))
     )
+
+
+def _is_put_together(prefix: str, last: str) -> bool:
+    """Whether a method only adds to a query, which waits when somebody takes its rows."""
+    return prefix.endswith("query()") and last in _ADDS_TO_QUERY
 
 
 def _is_class(prefix: str, rest: str) -> bool:
@@ -307,11 +320,12 @@ def _is_class(prefix: str, rest: str) -> bool:
 
     Where it does, a table names the class.
     """
+    modules, _, last = rest.rpartition(".")
     return (
-        "." not in rest
-        and rest[:1].isupper()
-        and not rest.isupper()
+        last[:1].isupper()
+        and not last.isupper()
         and prefix.rpartition(".")[2].islower()
+        and (not modules or (modules.islower() and "(" not in modules))
     )
 
 

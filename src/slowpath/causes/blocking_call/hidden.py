@@ -179,8 +179,10 @@ def _unknown(graph: Graph, function: Function, index: int) -> bool:
     """Whether the callee is whatever somebody passed in."""
     func = function.body.calls[index].func
     value = graph.program.callee(function, index)
-    if value is not None:
+    if value is not None and value[0] != "ext":
         return bool(value[0] == "param" and func == value[2])
+    if value is not None and not value[1].endswith(".Callable"):
+        return False
     root = func.partition(".")[0]
     known = graph.program.name(function, root)
     if "." not in func:
@@ -251,6 +253,8 @@ def offloaded_elsewhere(graph: Graph, cause: Cause) -> Iterator[Finding]:
 
 def _outside(dotted: str) -> bool:
     """A third-party call: neither a builtin nor from the standard library."""
+    if dotted.endswith(".Callable"):
+        return False  # a type that has nothing to say of what is called
     return dotted.partition(".")[0] not in sys.stdlib_module_names and not dotted.startswith(
         "builtins."
     )
