@@ -470,6 +470,149 @@ PAIRS = {
             return PooledListener()
         """,
     ),
+    "a pipe that is wrapped": (
+        "blocking-call",
+        """
+        import os
+
+        async def reader(pipe):
+            return os.fdopen(pipe, "rb")
+        """,
+        """
+        import os
+
+        async def reader(path):
+            return os.fdopen(os.open(path, os.O_RDONLY), "rb")
+        """,
+    ),
+    "what a plain helper is given of an async client": (
+        "blocking-call",
+        """
+        class Model:
+            def __init__(self, client, async_client):
+                self._client = client
+                self._async_client = async_client
+
+            def _call(self, make, text):
+                return make(text)
+
+            async def _acall(self, make, text):
+                return await make(text)
+
+            async def stream(self, text):
+                return self._call(self._async_client.stream, text)
+        """,
+        """
+        class Model:
+            def __init__(self, client, async_client):
+                self._client = client
+                self._async_client = async_client
+
+            def _call(self, make, text):
+                return make(text)
+
+            async def _acall(self, make, text):
+                return await make(text)
+
+            async def stream(self, text):
+                return self._call(self._client.stream, text)
+        """,
+    ),
+    "a connection that whoever enters it decides about": (
+        "connection-per-request",
+        """
+        from contextlib import asynccontextmanager
+        import psycopg
+
+        @asynccontextmanager
+        async def connect(dsn):
+            async with await psycopg.AsyncConnection.connect(dsn) as connection:
+                yield connection
+        """,
+        """
+        import psycopg
+
+        async def count(dsn):
+            async with await psycopg.AsyncConnection.connect(dsn) as connection:
+                return await connection.execute("select 1")
+        """,
+    ),
+    "a stream that is meant to wait": (
+        "missing-timeout",
+        """
+        import httpx
+
+        class Wallet:
+            def __init__(self):
+                self.client = httpx.AsyncClient()
+
+            async def paid(self):
+                while True:
+                    async with self.client.stream("GET", "/paid", timeout=None) as answer:
+                        async for line in answer.aiter_lines():
+                            yield line
+        """,
+        """
+        import httpx
+
+        class Wallet:
+            def __init__(self):
+                self.client = httpx.AsyncClient()
+
+            async def pay(self):
+                return await self.client.post("/pay", timeout=None)
+        """,
+    ),
+    "the commands of a command line": (
+        "client-per-request",
+        """
+        import click, httpx
+
+        @click.group()
+        def cli():
+            pass
+
+        @cli.command("uninstall")
+        @coro
+        async def uninstall(url):
+            return await _uninstall(url)
+
+        async def _uninstall(url):
+            async with httpx.AsyncClient() as client:
+                return await client.delete(url)
+        """,
+        """
+        import httpx
+
+        async def uninstall(url):
+            return await _uninstall(url)
+
+        async def _uninstall(url):
+            async with httpx.AsyncClient() as client:
+                return await client.delete(url)
+        """,
+    ),
+    "what is put off until the server has started": (
+        "blocking-call",
+        """
+        import asyncio, webbrowser
+
+        def on_server_start(url):
+            def show():
+                webbrowser.open(url)
+
+            asyncio.get_running_loop().call_soon(show)
+        """,
+        """
+        import asyncio, webbrowser
+
+        def on_message(url):
+            def show():
+                webbrowser.open(url)
+
+            asyncio.get_running_loop().call_soon(show)
+        """,
+    ),
     "a cache by the settings": (
         "unbounded-cache",
         """
@@ -517,3 +660,9 @@ def test_a_command_line_serves_nobody(tmp_path: Path, folder: str) -> None:
     sick = "import time\n\nasync def run():\n    time.sleep(1)\n"
     assert findings(tmp_path / "one", "blocking-call", **{f"{folder}__run": sick}) == []
     assert findings(tmp_path / "two", "blocking-call", app__run=sick)
+
+
+def test_a_file_for_another_system_is_not_run_here(tmp_path: Path) -> None:
+    sick = "import time\n\nasync def run():\n    time.sleep(1)\n"
+    assert findings(tmp_path / "one", "blocking-call", app__agent_win32=sick) == []
+    assert findings(tmp_path / "two", "blocking-call", app__agent_window=sick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from slowpath.program.extract import Ref
@@ -11,6 +12,7 @@ Hops = tuple[tuple[Function, int], ...]
 
 _NO = (("c", False), ("c", None))
 _YES, _NONE, _THERE, _FILE = ("c", True), ("c", None), ("there",), ("there", "file")
+_OTHER_SYSTEM = re.compile(r"(^|[/_])(win32|windows|win)(_\w+)?\.py$")
 _FILES = frozenset({"io.BytesIO", "io.StringIO", "BytesIO", "StringIO"})
 
 
@@ -136,6 +138,8 @@ def elsewhere(function: Function, index: int) -> bool:
     Tests of that kind are read as if on Linux, where servers run.
     """
     body = function.body
+    if _OTHER_SYSTEM.search(function.path):
+        return True
     if not function.mentions("sys.platform", "os.name"):
         return False
     around = body.ancestors(body.calls[index].block)

@@ -66,6 +66,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive in _OUTCOMES and (_of_parameter(site, call) or _settled(site, index)))
         or (primitive in _FETCHERS and inline(site, call))
         or (primitive.startswith(_FILES) and _in_kernel(site, call))
+        or (primitive == "os.fdopen" and not _opens_itself(site))
         or any(handed_over(graph, each, each.body.calls[at].func) for each, at in hops)
         or any(_streamed(graph, *each) for each in hops)
         or (primitive.endswith(".query") and _only_built(site, index))
@@ -168,6 +169,11 @@ def _opened_here(graph: Graph, function: Function) -> bool:
         edge.primitive is not None and edge.primitive.name in _OPENERS
         for edge in graph.edges(function)
     )
+
+
+def _opens_itself(function: Function) -> bool:
+    """Whether the function opens the file that `os.fdopen` wraps: a pipe or socket is there."""
+    return any(call.func == "os.open" or call.name == "mkstemp" for call in function.body.calls)
 
 
 def _of_parameter(function: Function, call: Call) -> bool:

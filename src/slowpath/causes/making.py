@@ -230,6 +230,21 @@ def _given_to_own(graph: Graph, function: Function, index: int) -> bool:
     return False
 
 
+def _lent(function: Function, index: int) -> bool:
+    """`async with connect() as c: yield c` of a context manager: who enters it decides.
+
+    A framework that is given such a generator enters it for each request, and needs no decorator.
+    """
+    if not function.is_generator or not any(
+        str(ref).endswith("contextmanager") for ref in function.decorators
+    ):
+        return False
+    body = function.body
+    position = body.stmt_of(index)
+    names = body.stmts[position].writes if position < len(body.stmts) else ()
+    return any(each.kind == "y" and each.value in names for each in body.stmts)
+
+
 def _given_back_in(function: Function, name: str) -> bool:
     """`return cast(Channel, channel)`, `return sessionmaker(engine)`: the caller decides."""
     body = function.body
@@ -250,6 +265,8 @@ def _kept(function: Function, index: int) -> bool:
             stmt.value == call.func and (stmt.kind in "ry" or "." in "".join(stmt.writes))
             for stmt in body.stmts
         )
+    if call.flags & extract.WITH and _lent(function, index):
+        return True
     if call.flags & extract.WITH or call.used:
         return False
     position = body.stmt_of(index)

@@ -31,6 +31,8 @@ _SET_UP = re.compile(r"^_*(async_|a)?(initiali[sz]e|init_async)(_async)?$")
 _START_OR_END = re.compile(
     r"(^|_)(startup|shutdown|lifespan)(_|$)|^_?teardown(_(all|app|services?))?$"
 )
+_AT_START = re.compile(r"(^|_)on_(server|app|worker)_(start|stop)")
+_COMMAND_LINES = frozenset({"click", "asyncclick", "typer", "cyclopts"})
 # How a server is started, until it serves.
 _STARTS = frozenset("run start _start serve astart aserve run_async start_async".split())
 _SERVERS = re.compile(r"(Server|Application|Cluster|Daemon)$")
@@ -77,11 +79,24 @@ def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> b
         return True
     if graph.entries.get(function) == "lifespan" or _starts_worker(graph, function):
         return True
-    if _alone_on_a_loop(graph, function):
+    if _alone_on_a_loop(graph, function) or _is_command(function):
+        return True
+    if graph.entries.get(function) == "callback" and _AT_START.search(function.scope.name):
         return True
     if not depth or function in graph.entries:
         return False
     return bool(graph.conclude(called_before, function, depth))
+
+
+def _is_command(function: Function) -> bool:
+    """`@cli.command("uninstall")` in a file that uses Click or one of its kind."""
+    decorators = [
+        function.scope.body.calls[ref].func if isinstance(ref, int) else ref
+        for ref in function.decorators
+    ]
+    return any(str(each).rpartition(".")[2] == "command" for each in decorators) and any(
+        source.partition(".")[0] in _COMMAND_LINES for source, _ in function.module.imports.values()
+    )
 
 
 def _starts_worker(graph: Graph, function: Function) -> bool:
