@@ -22,32 +22,37 @@ def _below(calls: int) -> str:
 PAIRS = {
     "a file so far below that some test on the way keeps the loop out": (
         "blocking-call",
+        _below(6),
         _below(5),
-        _below(4),
     ),
-    "a folder listed beneath a coroutine that nobody is seen to call": (
+    "the same, nearer, of a coroutine that nobody is seen to call": (
+        "blocking-call",
+        _below(5).replace('@app.get("/")', ""),
+        _below(4).replace('@app.get("/")', ""),
+    ),
+    "an import beneath a coroutine that nobody is seen to call": (
         "blocking-call",
         """
-        import os
+        import importlib
 
-        def names(path):
-            return os.listdir(path)
+        def load(name):
+            return importlib.import_module(name)
 
-        async def listing(path):
-            return names(path)
+        async def plugin(name):
+            return load(name)
         """,
         """
-        import os
+        import importlib
         from fastapi import FastAPI
 
         app = FastAPI()
 
-        def names(path):
-            return os.listdir(path)
+        def load(name):
+            return importlib.import_module(name)
 
         @app.get("/")
-        async def listing(path):
-            return names(path)
+        async def plugin(name):
+            return load(name)
         """,
     ),
     "what sets up an object that a function makes": (

@@ -16,9 +16,11 @@ from slowpath.program.model import Body, Class, Function, Stmt
 
 # One primitive under a helper that everybody calls is one defect, not a hundred.
 _WAYS_SHOWN = 5
-# Beyond so many calls some test on the way usually keeps the loop out: every call is one chance
+# Beyond so many steps some test on the way usually keeps the loop out: every call is one chance
 # more that it does, and of what is told from further than this half is wrong.
-_FAR = 5
+_FAR = 6
+# Nobody knows whether requests come to a coroutine that nobody is seen to call.
+_FAR_ALONE = 5
 
 # What hurts only in volume, or the first time, counts from so near.
 _TELLING = {"light": 1, "middling": 2}
@@ -200,12 +202,13 @@ def few_ways(findings: list[Finding]) -> Iterator[Finding]:
 def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
     confidence = reached.confidence
     weight = reached.primitive.weight
+    alone = graph.way(top).kind == "coroutine"
     if weight == "light" and reached.primitive.effect in BURNS:
         return POSSIBLE  # small texts, as a rule
     if weight in _TELLING:
-        # Nobody knows whether requests come to a coroutine that nobody is seen to call.
-        alone = graph.way(top).kind == "coroutine"
-        near = len(reached.hops) <= (1 if alone else _TELLING[weight])
+        # An import is quick from the second time on: it counts where a request may be the first.
+        once = alone and reached.primitive.name.startswith("importlib.")
+        near = len(reached.hops) <= (1 if once else _TELLING[weight])
         confidence = min(confidence, LIKELY if near else POSSIBLE)
     if graph.way(top).kind == "lifespan":
         return POSSIBLE  # nobody is served yet
@@ -213,7 +216,7 @@ def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
         return POSSIBLE  # as a rule the end of the program
     if any(_kept_for_good(graph, function) for function, _ in reached.hops[1:]):
         return POSSIBLE  # the first time only
-    if len(reached.hops) > _FAR or _does_not_wait(reached):
+    if len(reached.hops) > (_FAR_ALONE if alone else _FAR) or _does_not_wait(reached):
         return POSSIBLE
     return doubt(top, confidence)
 
