@@ -618,6 +618,29 @@ PAIRS = {
             asyncio.get_running_loop().call_soon(show)
         """,
     ),
+    "the branch for when no loop runs": (
+        "blocking-call",
+        """
+        import httpx
+        from app.loops import get_event_loop
+
+        async def fetch(client: httpx.Client, request):
+            loop = get_event_loop()
+            if loop is None:
+                return client.send(request)
+            return await loop.run_in_executor(None, lambda: client.send(request))
+        """,
+        """
+        import httpx
+        from app.loops import get_event_loop
+
+        async def fetch(client: httpx.Client, request, proxy):
+            loop = get_event_loop()
+            if proxy is None:
+                return client.send(request)
+            return await loop.run_in_executor(None, lambda: client.send(request))
+        """,
+    ),
     "a cache by the settings": (
         "unbounded-cache",
         """

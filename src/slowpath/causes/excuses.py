@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from slowpath.causes.branches import elsewhere, switched_off
+from slowpath.causes.branches import elsewhere, switched_off, test_of
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
@@ -211,6 +211,8 @@ def _made_here(function: Function, call: Call) -> bool:
 def _without_a_loop(function: Function, index: int) -> bool:
     """A call in the branch for "no loop is running" of a function that asks."""
     body = function.body
+    if function.is_async and _if_no_loop(body, index):
+        return True
     if not function.mentions(*_ASKS_FOR_A_LOOP):
         return False
     inside = {
@@ -222,6 +224,18 @@ def _without_a_loop(function: Function, index: int) -> bool:
         call.name in _ASKS_FOR_A_LOOP and _head_of(function, call) in inside
         for call in body.calls[:index]
     )
+
+
+def _if_no_loop(body: Body, index: int) -> bool:
+    """Whether a call stands under `if loop is None` of a coroutine: there is one that runs it."""
+    for block in body.ancestors(body.calls[index].block):
+        test = test_of(body, block) if body.blocks[block].kind == "if" else None
+        if test.__class__ is not tuple or test[0] != "none" or not test[1].endswith("loop"):
+            continue
+        bound = [stmt.value for stmt, _ in body.bindings.get(test[1], ())]
+        if any(isinstance(ref, int) and body.calls[ref].name.endswith("loop") for ref in bound):
+            return True
+    return False
 
 
 def _head_of(function: Function, call: Call) -> tuple[int, int]:
