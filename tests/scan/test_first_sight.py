@@ -30,31 +30,6 @@ PAIRS = {
         _below(5).replace('@app.get("/")', ""),
         _below(4).replace('@app.get("/")', ""),
     ),
-    "an import beneath a coroutine that nobody is seen to call": (
-        "blocking-call",
-        """
-        import importlib
-
-        def load(name):
-            return importlib.import_module(name)
-
-        async def plugin(name):
-            return load(name)
-        """,
-        """
-        import importlib
-        from fastapi import FastAPI
-
-        app = FastAPI()
-
-        def load(name):
-            return importlib.import_module(name)
-
-        @app.get("/")
-        async def plugin(name):
-            return load(name)
-        """,
-    ),
     "what sets up an object that a function makes": (
         "blocking-call",
         """

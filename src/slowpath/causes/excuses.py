@@ -44,6 +44,7 @@ _OF_FILES = re.compile(r"(builtins\.open|pathlib\.Path\.open)\(\)\.")
 _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _PACKED = ("zipfile.", "tarfile.", "gzip.", "bz2.", "lzma.")
+_DESCRIPTORS = frozenset({"detach", "fileno", "dup", "pipe"})
 _ENDS = frozenset(
     "all first one one_or_none scalar scalars count delete update get paginate exists fetchall "
     "fetchone yield_per".split()
@@ -66,7 +67,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive in _OUTCOMES and (_of_parameter(site, call) or _settled(site, index)))
         or (primitive in _FETCHERS and inline(site, call))
         or (primitive.startswith(_FILES) and _in_kernel(site, call))
-        or (primitive == "os.fdopen" and not _opens_itself(site))
+        or (primitive == "os.fdopen" and _is_open(site, call))
         or any(handed_over(graph, each, each.body.calls[at].func) for each, at in hops)
         or any(_streamed(graph, *each) for each in hops)
         or (primitive.endswith(".query") and _only_built(site, index))
@@ -171,9 +172,17 @@ def _opened_here(graph: Graph, function: Function) -> bool:
     )
 
 
-def _opens_itself(function: Function) -> bool:
-    """Whether the function opens the file that `os.fdopen` wraps: a pipe or socket is there."""
-    return any(call.func == "os.open" or call.name == "mkstemp" for call in function.body.calls)
+def _is_open(function: Function, call: Call) -> bool:
+    """Whether what `os.fdopen` wraps is there already: a pipe or socket that was passed in."""
+    body = function.body
+    ref = call.args[0] if call.args else None
+    refs = [ref]
+    if ref.__class__ is str:
+        if any(ref == name for name, _, _ in function.params):
+            return True
+        refs = [stmt.value for stmt, _ in body.bindings.get(str(ref), ())]
+    made = [body.calls[each].name for each in refs if isinstance(each, int)]
+    return bool(made) and all(name in _DESCRIPTORS for name in made)
 
 
 def _of_parameter(function: Function, call: Call) -> bool:

@@ -206,9 +206,7 @@ def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
     if weight == "light" and reached.primitive.effect in BURNS:
         return POSSIBLE  # small texts, as a rule
     if weight in _TELLING:
-        # An import is quick from the second time on: it counts where a request may be the first.
-        once = alone and reached.primitive.name.startswith("importlib.")
-        near = len(reached.hops) <= (1 if once else _TELLING[weight])
+        near = len(reached.hops) <= _TELLING[weight]
         confidence = min(confidence, LIKELY if near else POSSIBLE)
     if graph.way(top).kind == "lifespan":
         return POSSIBLE  # nobody is served yet
