@@ -44,9 +44,61 @@ INNOCENT = {
     "a batch that is gathered": "google.cloud.firestore.Client.batch().delete",
     "whether it is closed": "openai.OpenAI.is_closed",
     "data beside the cache": "diskcache.Cache.timeout",
+    "what a call of an SDK gave back": "openai.OpenAI.completions.create().model_dump",
+    "a dict that a model holds": "langchain_community.llms.HuggingFacePipeline.model_kwargs.get",
+    "a client of a module that is only made": "oci.ai.client.GenerativeAiClient",
+    "a query with more conditions": "sqlalchemy.orm.Session.query().join().filter",
+    "a handle of a collection": "weaviate.WeaviateClient.collections.get",
+    "a schema that is put together": "pymilvus.MilvusClient.create_schema().add_field",
 }
 
 
 @pytest.mark.parametrize("name", INNOCENT.values(), ids=INNOCENT.keys())
 def test_it_does_not(name: str) -> None:
     assert load().primitive(name) is None
+
+
+TWINS = {
+    "one library has a twin of its own": ("zmq.Context.socket().recv", "zmq.asyncio"),
+    "the next in the row has none": ("git.Repo.clone_from", "asyncio.to_thread"),
+    "nor has a client of which another library has one": (
+        "kubernetes.client.CoreV1Api.list_namespaced_pod",
+        "asyncio.to_thread",
+    ),
+    "a class of the library has one": (
+        "tweepy.Client.get_tweet",
+        "tweepy.asynchronous.AsyncClient",
+    ),
+    "another has none": ("tweepy.API.user_timeline", "asyncio.to_thread"),
+    "a part of the library has none": (
+        "google.cloud.storage.Client.get_bucket",
+        "asyncio.to_thread",
+    ),
+    "a file": ("builtins.open", "anyio.open_file"),
+    "a whole folder": ("shutil.rmtree", "asyncio.to_thread"),
+}
+
+
+@pytest.mark.parametrize(("name", "twin"), TWINS.values(), ids=TWINS.keys())
+def test_the_hint_names(name: str, twin: str) -> None:
+    primitive = load().primitive(name)
+    assert primitive is not None
+    assert primitive.twin == twin
+
+
+# What another library is known for: it takes the same calls, or the standard library has none.
+_STAND_INS = {"aioboto3": "boto3 botocore", "aiosqlite": "sqlite3"} | {
+    "httpx": "requests requests_cache urllib3 urllib http httplib2 pycurl"
+}
+
+
+def test_no_hint_names_another_library() -> None:
+    strangers = {
+        (root, primitive.twin)
+        for primitive in load().primitives()
+        for root, other in [(primitive.name.partition(".")[0], primitive.twin.partition(".")[0])]
+        if " " not in primitive.twin
+        and other not in (root, "", "asyncio", "anyio", "loop")
+        and root not in _STAND_INS.get(other, "").split()
+    }
+    assert strangers == set()

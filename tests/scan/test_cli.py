@@ -85,6 +85,15 @@ def test_github_names_file_and_line(tmp_path: Path) -> None:
     assert out.startswith("::error file=main.py,line=6,endLine=6,")
 
 
+def test_github_warns_of_a_file_that_nobody_could_read(tmp_path: Path) -> None:
+    write(tmp_path, good="x = 1\n")
+    (tmp_path / "bad,one.py").write_text("def f(:\n")
+    out = slowpath(".", "--format", "github", cwd=tmp_path).stdout
+    [line] = out.splitlines()
+    assert line.startswith("::warning file=bad%2Cone.py,title=slowpath%3A not read::")
+    assert "syntax" in line.lower()
+
+
 def test_sarif_has_a_rule_a_place_and_a_chain_for_each_result(tmp_path: Path) -> None:
     out = slowpath(".", "--format", "sarif", cwd=write(tmp_path, main=SICK)).stdout
     document = json.loads(out)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from slowpath.program.extract import Ref
-from slowpath.program.model import Body, Function
+from slowpath.program.model import Body, Call, Function
 
 Hops = tuple[tuple[Function, int], ...]
 
 _NO = (("c", False), ("c", None))
-_YES, _NONE, _THERE = ("c", True), ("c", None), ("there",)
+_YES, _NONE, _THERE, _FILE = ("c", True), ("c", None), ("there",), ("there", "file")
+_OTHER_SYSTEM = re.compile(r"(^|[/_])(win32|windows|win)(_\w+)?\.py$")
+_FILES = frozenset({"io.BytesIO", "io.StringIO", "BytesIO", "StringIO"})
 
 
 def switched_off(hops: Hops) -> bool:
@@ -32,6 +35,11 @@ def left_out(function: Function, index: int, said: dict[str, Ref]) -> bool:
     for each in body.ancestors(body.calls[index].block):
         branch = body.blocks[each].kind
         test = test_of(body, each) if branch in ("if", "else") else None
+        if isinstance(test, int) and not isinstance(test, bool):
+            asked = _of_a_file(body.calls[test], said)
+            if asked is not None and asked is not (branch == "if"):
+                return True
+            continue
         kind, name = test if test.__class__ is tuple and len(test) == 2 else ("", test)
         if name.__class__ is not str or name not in said or _bound_before(body, name, index):
             continue
@@ -46,6 +54,21 @@ def left_out(function: Function, index: int, said: dict[str, Ref]) -> bool:
         ):
             return True
     return False
+
+
+def _of_a_file(test: Call, said: dict[str, Ref]) -> bool | None:
+    """What `isinstance(x, IOBase)` or `hasattr(x, "read")` gives of a file that is passed as x.
+
+    None if it is something else, or of something else.
+    """
+    if len(test.args) != 2 or said.get(str(test.args[0])) != _FILE:
+        return None
+    wanted = test.args[1]
+    if test.func == "hasattr":
+        return wanted in (("s", "read"), ("s", "seek"), ("s", "write"))
+    if test.func != "isinstance" or wanted is None:
+        return None
+    return "IO" in repr(wanted)
 
 
 def _bound_before(body: Body, name: str, index: int) -> bool:
@@ -76,6 +99,8 @@ def passed(caller: Function, index: int, callee: Function, said: dict[str, Ref])
             ref = default if default.__class__ is tuple and default[0] == "c" else None
         if ref.__class__ is str and ref in said:
             ref = said[str(ref)]
+        elif isinstance(ref, int) and body.calls[ref].func in _FILES:
+            ref = _FILE
         elif _is_there(body, ref):
             ref = _THERE
         if ref.__class__ is tuple and ref[0] in ("c", "there"):
@@ -113,6 +138,8 @@ def elsewhere(function: Function, index: int) -> bool:
     Tests of that kind are read as if on Linux, where servers run.
     """
     body = function.body
+    if _OTHER_SYSTEM.search(function.path):
+        return True
     if not function.mentions("sys.platform", "os.name"):
         return False
     around = body.ancestors(body.calls[index].block)

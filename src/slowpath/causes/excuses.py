@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from slowpath.causes.branches import elsewhere, switched_off
+from slowpath.causes.branches import elsewhere, switched_off, test_of
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
@@ -44,6 +44,7 @@ _OF_FILES = re.compile(r"(builtins\.open|pathlib\.Path\.open)\(\)\.")
 _OUTCOMES = frozenset({"concurrent.futures.Future.result", "concurrent.futures.Future.exception"})
 _OTHER_BRANCH = frozenset({"else", "except"})
 _PACKED = ("zipfile.", "tarfile.", "gzip.", "bz2.", "lzma.")
+_DESCRIPTORS = frozenset({"detach", "fileno", "dup", "pipe"})
 _ENDS = frozenset(
     "all first one one_or_none scalar scalars count delete update get paginate exists fetchall "
     "fetchone yield_per".split()
@@ -66,6 +67,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or (primitive in _OUTCOMES and (_of_parameter(site, call) or _settled(site, index)))
         or (primitive in _FETCHERS and inline(site, call))
         or (primitive.startswith(_FILES) and _in_kernel(site, call))
+        or (primitive == "os.fdopen" and _is_open(site, call))
         or any(handed_over(graph, each, each.body.calls[at].func) for each, at in hops)
         or any(_streamed(graph, *each) for each in hops)
         or (primitive.endswith(".query") and _only_built(site, index))
@@ -170,6 +172,19 @@ def _opened_here(graph: Graph, function: Function) -> bool:
     )
 
 
+def _is_open(function: Function, call: Call) -> bool:
+    """Whether what `os.fdopen` wraps is there already: a pipe or socket that was passed in."""
+    body = function.body
+    ref = call.args[0] if call.args else None
+    refs = [ref]
+    if ref.__class__ is str:
+        if any(ref == name for name, _, _ in function.params):
+            return True
+        refs = [stmt.value for stmt, _ in body.bindings.get(str(ref), ())]
+    made = [body.calls[each].name for each in refs if isinstance(each, int)]
+    return bool(made) and all(name in _DESCRIPTORS for name in made)
+
+
 def _of_parameter(function: Function, call: Call) -> bool:
     """A future that was passed in: as a rule by whoever waited for it, or called back."""
     owner = str(call.func).partition(".")[0]
@@ -205,6 +220,8 @@ def _made_here(function: Function, call: Call) -> bool:
 def _without_a_loop(function: Function, index: int) -> bool:
     """A call in the branch for "no loop is running" of a function that asks."""
     body = function.body
+    if function.is_async and _if_no_loop(body, index):
+        return True
     if not function.mentions(*_ASKS_FOR_A_LOOP):
         return False
     inside = {
@@ -216,6 +233,18 @@ def _without_a_loop(function: Function, index: int) -> bool:
         call.name in _ASKS_FOR_A_LOOP and _head_of(function, call) in inside
         for call in body.calls[:index]
     )
+
+
+def _if_no_loop(body: Body, index: int) -> bool:
+    """Whether a call stands under `if loop is None` of a coroutine: there is one that runs it."""
+    for block in body.ancestors(body.calls[index].block):
+        test = test_of(body, block) if body.blocks[block].kind == "if" else None
+        if test.__class__ is not tuple or test[0] != "none" or not test[1].endswith("loop"):
+            continue
+        bound = [stmt.value for stmt, _ in body.bindings.get(test[1], ())]
+        if any(isinstance(ref, int) and body.calls[ref].name.endswith("loop") for ref in bound):
+            return True
+    return False
 
 
 def _head_of(function: Function, call: Call) -> tuple[int, int]:
@@ -247,6 +276,8 @@ def _settled(function: Function, index: int) -> bool:
 def _streamed(graph: Graph, function: Function, index: int) -> bool:
     """`StreamingResponse(rows())`: a plain generator is gone through in a thread."""
     body = function.body
+    if not function.mentions(*_STREAMS):
+        return False
     return any(
         other.name in _STREAMS and (index in other.args or any(r == index for _, r in other.kwargs))
         for other in body.calls
@@ -257,25 +288,50 @@ def _streamed(graph: Graph, function: Function, index: int) -> bool:
 
 
 def _only_built(function: Function, index: int) -> bool:
-    """`ids = session.query(Order.id)` that only becomes part of another statement."""
+    """`ids = session.query(Order.id)` that only becomes part of another statement.
+
+    Or what the function gives back: whoever takes the rows waits for them.
+    """
     body = function.body
     position = body.stmt_of(index)
     stmt = body.stmts[position] if position < len(body.stmts) else None
+    if any(_root(body, number) == index and call.name in _ENDS for number, call in _calls(body)):
+        return False
+    if stmt is not None and stmt.kind == "r" and _begins_with(body, stmt.value, index):
+        return True
     if stmt is None or stmt.kind != "a" or len(stmt.writes) != 1:
         return False
     name = stmt.writes[0]
-    if any(_root(body, number) == index and call.name in _ENDS for number, call in _calls(body)):
-        return False
+    # `query = restricted(query, user)`: it is put together somewhere else as well.
+    onward = [s.value for s in body.stmts if s.kind == "a" and s.writes == (name,)]
     return not any(
-        (each.kind in "fry" and (each.value == name or name in _parts(each.value)))
-        or any(w == name for w in each.writes if each is not stmt)
+        (each.kind in "fy" and (each.value == name or name in _parts(each.value)))
+        or (each.kind == "r" and name in _parts(each.value))
+        or (
+            name in each.writes
+            and each is not stmt
+            and not _begins_with(body, each.value, name)
+            and not _takes(body, each.value, name)
+        )
         for each in body.stmts
     ) and not any(
         (_root(body, number) == name and call.name in _ENDS)
-        or (name in call.args and not call.name.endswith("in_"))
+        or (name in call.args and number not in onward and not call.name.endswith("in_"))
         or any(ref == name for _, ref in call.kwargs)
         for number, call in _calls(body)
     )
+
+
+def _begins_with(body: Body, ref: Ref, what: Ref) -> bool:
+    """Whether a chain of calls begins with a call, or a name."""
+    return isinstance(ref, int) and not isinstance(ref, bool) and _root(body, ref) == what
+
+
+def _takes(body: Body, ref: Ref, name: str) -> bool:
+    """Whether a plain call is given a name."""
+    if not isinstance(ref, int) or isinstance(ref, bool):
+        return False
+    return name in body.calls[ref].args and not body.calls[ref].awaited
 
 
 def _parts(ref: Ref) -> tuple[Ref, ...]:

@@ -26,6 +26,8 @@ _SAID_ONCE = re.compile(
 _CACHED = frozenset("lru_cache cache cached cached_property alru_cache singleton once".split())
 
 
+# They only pass on what they are given, or hold it.
+_HOLDS = frozenset("cast sessionmaker async_sessionmaker scoped_session".split())
 # A maker may be wrapped so many times.
 _WRAPPED = 3
 
@@ -228,6 +230,33 @@ def _given_to_own(graph: Graph, function: Function, index: int) -> bool:
     return False
 
 
+def _lent(function: Function, index: int) -> bool:
+    """`async with connect() as c: yield c` of a context manager: who enters it decides.
+
+    A framework that is given such a generator enters it for each request, and needs no decorator.
+    """
+    if not function.is_generator or not any(
+        str(ref).endswith("contextmanager") for ref in function.decorators
+    ):
+        return False
+    body = function.body
+    position = body.stmt_of(index)
+    names = body.stmts[position].writes if position < len(body.stmts) else ()
+    return any(each.kind == "y" and each.value in names for each in body.stmts)
+
+
+def _given_back_in(function: Function, name: str) -> bool:
+    """`return cast(Channel, channel)`, `return sessionmaker(engine)`: the caller decides."""
+    body = function.body
+    return any(
+        call.name in _HOLDS
+        and not call.awaited
+        and name in (*call.args, *(ref for _, ref in call.kwargs))
+        and _returned(function, index)
+        for index, call in enumerate(body.calls)
+    )
+
+
 def _kept(function: Function, index: int) -> bool:
     body = function.body
     call = body.calls[index]
@@ -236,6 +265,8 @@ def _kept(function: Function, index: int) -> bool:
             stmt.value == call.func and (stmt.kind in "ry" or "." in "".join(stmt.writes))
             for stmt in body.stmts
         )
+    if call.flags & extract.WITH and _lent(function, index):
+        return True
     if call.flags & extract.WITH or call.used:
         return False
     position = body.stmt_of(index)
@@ -252,6 +283,8 @@ def _kept(function: Function, index: int) -> bool:
     name = names[0]
     if name in function.module.assigns:
         return True  # a global, set once
+    if _given_back_in(function, name):
+        return True
     for other in body.stmts:
         if other.value == name and other is not stmt:
             if other.kind in "ry":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,12 +16,20 @@ from slowpath.program.model import Body, Class, Function, Stmt
 
 # One primitive under a helper that everybody calls is one defect, not a hundred.
 _WAYS_SHOWN = 5
-# Beyond so many calls some test on the way usually keeps the loop out.
-_FAR = 7
+# Beyond so many steps some test on the way usually keeps the loop out: every call is one chance
+# more that it does, and of what is told from further than this half is wrong.
+_FAR = 6
+# Nobody knows whether requests come to a coroutine that nobody is seen to call.
+_FAR_ALONE = 5
 
 # What hurts only in volume, or the first time, counts from so near.
 _TELLING = {"light": 1, "middling": 2}
 
+_JOINS = frozenset({"threading.Thread.join", "multiprocessing.Process.join"})
+_ENDS = re.compile(
+    r"^_*(async_|a)?(exit|stop|close|quit|shutdown|shut_down|terminate|cleanup|clean_up|__aexit__)"
+    r"(_|$)"
+)
 _CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 
 Hops = tuple[tuple[Function, int], ...]
@@ -193,6 +202,7 @@ def few_ways(findings: list[Finding]) -> Iterator[Finding]:
 def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
     confidence = reached.confidence
     weight = reached.primitive.weight
+    alone = graph.way(top).kind == "coroutine"
     if weight == "light" and reached.primitive.effect in BURNS:
         return POSSIBLE  # small texts, as a rule
     if weight in _TELLING:
@@ -200,9 +210,11 @@ def _confidence(graph: Graph, top: Function, reached: Reached) -> int:
         confidence = min(confidence, LIKELY if near else POSSIBLE)
     if graph.way(top).kind == "lifespan":
         return POSSIBLE  # nobody is served yet
+    if reached.primitive.name in _JOINS and any(_ENDS.match(f.name) for f, _ in reached.hops):
+        return POSSIBLE  # as a rule the end of the program
     if any(_kept_for_good(graph, function) for function, _ in reached.hops[1:]):
         return POSSIBLE  # the first time only
-    if len(reached.hops) > _FAR or _does_not_wait(reached):
+    if len(reached.hops) > (_FAR_ALONE if alone else _FAR) or _does_not_wait(reached):
         return POSSIBLE
     return doubt(top, confidence)
 

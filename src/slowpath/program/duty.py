@@ -17,22 +17,29 @@ _FILES = frozenset(
 )
 _FOLDERS = frozenset(
     "tests test testing examples example demo demos docs benchmarks _testing docs_src scripts cli "
-    "_cli migrations alembic management pytest evals".split()
+    "_cli commandline migrations alembic management pytest eval evals evaluate".split()
 )
 # What command lines are made of, others may use as well.
-_COMMAND_LINE = frozenset("cli _cli cli.py _cli.py scripts management".split())
+_COMMAND_LINE = frozenset("cli _cli cli.py _cli.py commandline scripts management".split())
 _BEFORE_SERVING = frozenset(
     "serve _serve main amain _main async_main __main__ bootstrap pre_login _pre_login "
     "_pre_connect pre_connect setup_process_pool_exit_at_shutdown init_db initdb create_tables "
     "run_migrations init worker_serve launch_instance launch_instance_async".split()
 )
+# They mean the start where nobody on the loop calls them but a start, or nobody that is known.
+_SET_UP = re.compile(r"^_*(async_|a)?(initiali[sz]e|init_async)(_async)?$")
 _START_OR_END = re.compile(
     r"(^|_)(startup|shutdown|lifespan)(_|$)|^_?teardown(_(all|app|services?))?$"
 )
+_AT_START = re.compile(r"(^|_)on_(server|app|worker)_(start|stop)")
+_COMMAND_LINES = frozenset({"click", "asyncclick", "typer", "cyclopts"})
 # How a server is started, until it serves.
 _STARTS = frozenset("run start _start serve astart aserve run_async start_async".split())
 _SERVERS = re.compile(r"(Server|Application|Cluster|Daemon)$")
 _WORKERS, _WORKERS_START = "gunicorn.workers.", frozenset({"run", "_run", "init_process"})
+# They run a coroutine on a loop of its own.
+_RUNNERS = frozenset({"asyncio.run", "anyio.run", "trio.run", "asyncio.Runner().run"})
+_TASKS = ("create_task", "ensure_future", "gather", "TaskGroup", "start_soon", "as_completed")
 # What stands in these may run for as long as the program.
 _FOR_EVER = frozenset({"while", "afor", "lambda"})
 _DEEPEST = 6
@@ -73,9 +80,24 @@ def before_serving(graph: Graph, function: Function, depth: int = _DEEPEST) -> b
     kind = graph.kind_of(function)
     if kind == "lifespan" or _starts_worker(graph, function):
         return True
+    if _alone_on_a_loop(graph, function) or _is_command(function):
+        return True
+    if kind == "callback" and _AT_START.search(function.scope.name):
+        return True
     if not depth or kind is not None:
         return False
     return bool(graph.conclude(called_before, function, depth))
+
+
+def _is_command(function: Function) -> bool:
+    """`@cli.command("uninstall")` in a file that uses Click or one of its kind."""
+    decorators = [
+        function.scope.body.calls[ref].func if isinstance(ref, int) else ref
+        for ref in function.decorators
+    ]
+    return any(str(each).rpartition(".")[2] == "command" for each in decorators) and any(
+        source.partition(".")[0] in _COMMAND_LINES for source, _ in function.module.imports.values()
+    )
 
 
 def _starts_worker(graph: Graph, function: Function) -> bool:
@@ -97,10 +119,63 @@ def called_before(graph: Graph, function: Function, depth: int) -> bool:
     others = graph.callers_elsewhere(function)
     if others is None:
         return False
-    return bool(callers or others) and all(
-        before_serving(graph, caller, depth - 1)
+    sets_up = bool(_SET_UP.match(function.name))
+    return (sets_up or bool(callers or others)) and all(
+        before_serving(graph, caller, depth - 1) or (sets_up and _makes(graph, caller))
         for caller in (*(each for each, _ in callers), *others)
     )
+
+
+def _makes(graph: Graph, function: Function) -> bool:
+    """Whether it is a function that sets up what it makes, and nobody is seen to call it."""
+    return (
+        function.owner is None
+        and graph.kind_of(function) is None
+        and not _callers(graph, function)
+        and not graph.called_elsewhere(function)
+    )
+
+
+def _alone_on_a_loop(graph: Graph, function: Function) -> bool:
+    """Whether plain code runs it on a loop of its own, on which it starts nothing else.
+
+    `asyncio.run(do())` of a function inside, or `Thread(target=asyncio.run, args=(do(),))`.
+    """
+    if not function.is_async or function.mentions(*_TASKS):
+        return False
+    if graph.kind_of(function) is not None:
+        return False
+    if any(block.kind in _FOR_EVER for block in function.body.blocks):
+        return False
+    name = function.name
+    outer = function.scope
+    nearby = (outer,) if outer.qual else function.module.functions.values()
+    handed = [
+        _run_apart(each, index)
+        for each in nearby
+        if each is not function and each.mentions(name)
+        for index, call in enumerate(each.body.calls)
+        if call.name == name
+    ]
+    # Of what is not inside, some loop that runs already may be asked for the same.
+    return (
+        all(handed)
+        and ("thread" in handed or (bool(outer.qual) and "loop" in handed))
+        and not graph.called_elsewhere(function)
+    )
+
+
+def _run_apart(caller: Function, index: int) -> str:
+    """Where a coroutine that is made by a call runs, if it is not on the loop of its caller."""
+    for call in caller.body.calls:
+        args = call.keyword("args")
+        if index in call.args:
+            runs = call.func in _RUNNERS or call.name == "run_until_complete"
+            return "loop" if runs else ""
+        if args.__class__ is tuple and index in args[1]:
+            runs = call.name == "Thread" and call.keyword("target") in _RUNNERS
+            return "thread" if runs else ""
+    return ""
 
 
 def _run_by_main(function: Function) -> bool:

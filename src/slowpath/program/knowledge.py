@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -95,6 +95,7 @@ class Knowledge:
             self._add(table)
 
     def _add(self, table: dict[str, Any]) -> None:
+        twins = {name: twin for twin, names in table.get("twins", {}).items() for name in names}
         for row in table.get("families", ()):
             like = Primitive("", row["effect"], row.get("weight", "heavy"), row.get("twin", ""))
             methods = frozenset(expand(row["methods"]))
@@ -110,9 +111,8 @@ class Knowledge:
             )
         for row in table.get("blocking", ()):
             for name in expand(row["calls"]):
-                primitive = Primitive(
-                    name, row["effect"], row.get("weight", "heavy"), row.get("twin", "")
-                )
+                twin = _twin(name, twins) or row.get("twin", "")
+                primitive = Primitive(name, row["effect"], row.get("weight", "heavy"), twin)
                 if name.endswith(".*"):
                     self._under[name[:-2]] = primitive
                 else:
@@ -142,6 +142,11 @@ class Knowledge:
         return frozenset(
             name.partition(".")[0] for name in (*self._exact, *self._under, *self._returns)
         )
+
+    def primitives(self) -> Iterator[Primitive]:
+        """Those that the tables spell out; for one with ".*" what it says of all of them."""
+        yield from self._exact.values()
+        yield from self._under.values()
 
     def alias(self, dotted: str) -> str:
         """The name that the tables use for `dotted`."""
@@ -209,6 +214,8 @@ class Knowledge:
                         break
                     if _is_data(found, rest) or _is_harmless(rest) or _is_class(prefix, rest):
                         break
+                    if _is_put_together(prefix, rest.rpartition(".")[2]):
+                        break
                     return Primitive(dotted, found.effect, found.weight, found.twin)
         return self._of_family(dotted)
 
@@ -245,6 +252,16 @@ class Knowledge:
         return False
 
 
+def _twin(name: str, twins: Mapping[str, str]) -> str:
+    """What a library has itself for its own call, as its table says of the call or what it is in.
+
+    A row speaks of many libraries; its own twin is for those that have none of their own.
+    """
+    while name and name not in twins:
+        name = name.rpartition(".")[0]
+    return twins.get(name, "")
+
+
 def shorten(dotted: str) -> str:
     """Leave out the modules between a package and a class: libraries re-export their classes.
 
@@ -266,10 +283,15 @@ _OF_DATA = frozenset(
     for name in dir(kind)
     # What else is called so, a remote part may do as well.
     if not name.startswith("_") and name not in ("count", "insert", "remove", "clear")
-) | {"isoformat"}
+) | {"isoformat", "model_dump", "model_dump_json", "to_dict"}
 
 
 _ERRORS = re.compile(r"(^|\.)(exceptions?|errors?)\.|(Error|Exception)$")
+_SETTINGS = re.compile(r"(kwargs|config|settings|metadata|headers|params|options)$")
+_ADDS_TO_QUERY = frozenset(
+    "filter filter_by join outerjoin options order_by limit offset group_by having distinct where "
+    "select_from subquery with_for_update with_entities add_columns correlate union".split()
+)
 _ONLY_DATA = frozenset(
     "copy items keys values strip split startswith endswith lower upper append extend".split()
 )
@@ -284,7 +306,13 @@ def _is_harmless(rest: str) -> bool:
         or "__a" in rest
         or last.startswith("with_")  # a query that is being put together
         or (bool(owner) and last in _ONLY_DATA)
+        or (last in _OF_DATA and bool(_SETTINGS.search(owner)))
     )
+
+
+def _is_put_together(prefix: str, last: str) -> bool:
+    """Whether a method only adds to a query, which waits when somebody takes its rows."""
+    return prefix.endswith("query()") and last in _ADDS_TO_QUERY
 
 
 def _is_class(prefix: str, rest: str) -> bool:
@@ -292,11 +320,12 @@ def _is_class(prefix: str, rest: str) -> bool:
 
     Where it does, a table names the class.
     """
+    modules, _, last = rest.rpartition(".")
     return (
-        "." not in rest
-        and rest[:1].isupper()
-        and not rest.isupper()
+        last[:1].isupper()
+        and not last.isupper()
         and prefix.rpartition(".")[2].islower()
+        and (not modules or (modules.islower() and "(" not in modules))
     )
 
 

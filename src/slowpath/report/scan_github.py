@@ -1,4 +1,7 @@
-"""A scan as workflow commands: GitHub shows each beside its line in a pull request."""
+"""A scan as workflow commands: GitHub shows each beside its line in a pull request.
+
+Files that could not be read are told as warnings: nobody looked at them.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,9 @@ def render(result: Result) -> str:
         told = ",".join(f"{key}={_escape(value, True)}" for key, value in fields.items())
         level = _LEVELS.get(found.confidence, "notice")
         lines.append(f"::{level} {told}::{_escape(found.message)}")
+    for path, message in result.errors:
+        shown = _escape(result.shown_path(path), True)
+        lines.append(f"::warning file={shown},title=slowpath%3A not read::{_escape(message)}")
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ from slowpath.program.model import Body, Call, Function
 
 # Called by design in the middle of things; quick by agreement.
 _NOTICES = re.compile(
-    r"(callback|hook|listener|observer|factory(_\w+)?|predicate|condition|validator|getter|setter|filter|"
+    r"(acceptor|guard|callback|hook|listener|observer|factory(_\w+)?|predicate|condition|validator|getter|setter|filter|"
     r"key|cb|default|on_[a-z_]+|middleware|next|call_next|next_handler|app|transform|converter|encoder|decoder|"
     r"serializer|deserializer|formatter|consumer|visitor|parser|a?close|is_[a-z_]+|has_[a-z_]+|can_[a-z_]+|cls|type_|dep|dependency|provider|should_[a-z_]+)"
     r"(s|_func|_fn|_function)?$"
@@ -79,7 +79,7 @@ def has_twin(graph: Graph, cause: Cause) -> Iterator[Finding]:
             if edge.target is None or edge.site in seen or edge.confidence == POSSIBLE:
                 continue
             call = function.body.calls[edge.site]
-            if call.awaited or edge.target.is_generator:
+            if call.awaited or edge.target.is_generator or _gives_async(call):
                 continue
             name = twin(graph, function, edge)
             if name and (_stays_here(call) or _both_called(function.body, call, name)):
@@ -93,6 +93,11 @@ def has_twin(graph: Graph, cause: Cause) -> Iterator[Finding]:
                     culprit=label,
                     twin=name,
                 )  # fmt: skip
+
+
+def _gives_async(call: Call) -> bool:
+    """Whether the call is given the async side of a client: `self._call(self.async_client.get)`."""
+    return any(ref.__class__ is str and "async" in str(ref).lower() for ref in call.args)
 
 
 def _stays_here(call: Call) -> bool:
@@ -179,8 +184,10 @@ def _unknown(graph: Graph, function: Function, index: int) -> bool:
     """Whether the callee is whatever somebody passed in."""
     func = function.body.calls[index].func
     value = graph.program.callee(function, index)
-    if value is not None:
+    if value is not None and value[0] != "ext":
         return bool(value[0] == "param" and func == value[2])
+    if value is not None and not value[1].endswith(".Callable"):
+        return False
     root = func.partition(".")[0]
     known = graph.program.name(function, root)
     if "." not in func:
@@ -251,6 +258,8 @@ def offloaded_elsewhere(graph: Graph, cause: Cause) -> Iterator[Finding]:
 
 def _outside(dotted: str) -> bool:
     """A third-party call: neither a builtin nor from the standard library."""
+    if dotted.endswith(".Callable"):
+        return False  # a type that has nothing to say of what is called
     return dotted.partition(".")[0] not in sys.stdlib_module_names and not dotted.startswith(
         "builtins."
     )

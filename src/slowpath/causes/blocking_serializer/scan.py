@@ -8,8 +8,8 @@ from slowpath.causes.base import Finding
 from slowpath.causes.blocking_serializer import CAUSE
 from slowpath.causes.reading import at_call, few_ways, reaching
 from slowpath.program.extract import Ref
-from slowpath.program.graph import Graph
-from slowpath.program.model import Function
+from slowpath.program.graph import LIKELY, POSSIBLE, Graph
+from slowpath.program.model import Body, Function
 
 _ENCODERS = frozenset({"json.dumps", "simplejson.dumps", "ujson.dumps"})
 _RESPONSES = ("Response", "HttpResponse", "HTTPResponse")
@@ -33,7 +33,35 @@ def _bodies(graph: Graph, function: Function) -> Iterator[Finding]:
                 graph, CAUSE, function, edge.site,
                 f"{edge.dotted} encodes the whole response on the event loop",
                 culprit=edge.dotted,
+                confidence=POSSIBLE if _is_one_thing(function.body, edge.site) else LIKELY,
             )  # fmt: skip
+
+
+def _is_one_thing(body: Body, index: int) -> bool:
+    """Whether attributes of one object are written out, or the names of a table's columns.
+
+    Such an answer is small more often than not; rows are what makes it large.
+    """
+    call = body.calls[index]
+    ref = call.args[0]
+    if ref.__class__ is str:
+        bound = body.bindings.get(str(ref), [])
+        ref = bound[0][0].value if len(bound) == 1 and bound[0][0].kind == "a" else None
+    if ref.__class__ is not tuple:
+        return False
+    if ref[0] == "d":
+        return not any(each.__class__ is str and "." not in each for each in ref[1])
+    heads = [
+        body.stmts[block.stmt]
+        for block in body.blocks
+        if block.kind == "comp" and call.line <= block.line <= call.end_line
+    ]
+    return bool(heads) and all(str(_over(body, head.value)).endswith("columns") for head in heads)
+
+
+def _over(body: Body, ref: Ref) -> Ref:
+    """What a comprehension goes over, as it ends: `columns` of `entry.structure().columns`."""
+    return ref[2] if ref.__class__ is tuple and ref[0] == "." else ref
 
 
 def _holds_data(ref: Ref) -> bool:

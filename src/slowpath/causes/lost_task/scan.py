@@ -80,6 +80,7 @@ def _lost(graph: Graph, function: Function, index: int) -> str:
             and other.args
             and _holds(other.args[0], index)
             and other.has_keyword("timeout", "return_when")
+            and not any(each.name == "cancel" and each.line > other.line for each in body.calls)
         ):
             return "the task is made inside asyncio.wait(); what is pending then is left behind"
     return ""

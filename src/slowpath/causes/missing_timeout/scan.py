@@ -9,8 +9,8 @@ from slowpath.causes.excuses import inline
 from slowpath.causes.missing_timeout import CAUSE
 from slowpath.causes.reading import at_call
 from slowpath.program.extract import Ref
-from slowpath.program.graph import CERTAIN, LIKELY, Graph
-from slowpath.program.model import Function, Module
+from slowpath.program.graph import CERTAIN, LIKELY, POSSIBLE, Graph
+from slowpath.program.model import Call, Function, Module
 from slowpath.program.values import argument
 
 _PACKAGES = frozenset(
@@ -54,10 +54,11 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
             given = call.keyword("timeout")
             if _endless(graph, function, given) or _left_open(graph, function, given):
                 each = "every call" if dotted in _OFF_SWITCHES else "the call"
+                sure = CERTAIN if dotted in _OFF_SWITCHES else LIKELY
                 yield at_call(
                     graph, CAUSE, function, edge.site,
                     f"{dotted}(timeout=None) lets {each} wait for ever",
-                    culprit=dotted, confidence=CERTAIN if dotted in _OFF_SWITCHES else LIKELY,
+                    culprit=dotted, confidence=POSSIBLE if _listens(function, call) else sure,
                 )  # fmt: skip
             continue
         if not knowledge.in_set("no_timeout", dotted) or call.awaited:
@@ -73,6 +74,11 @@ def _in(graph: Graph, function: Function) -> Iterator[Finding]:
             culprit=dotted,
             confidence=min(edge.confidence, LIKELY),
         )  # fmt: skip
+
+
+def _listens(function: Function, call: Call) -> bool:
+    """Whether a generator hands on what comes, again and again: it is meant to wait."""
+    return function.is_generator and function.body.inside(call.block, frozenset({"while"}))
 
 
 def _left_open(graph: Graph, function: Function, given: Ref) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.branches import left_out, passed
+from slowpath.causes.carried import carried_over, of_its_own
 from slowpath.causes.loops import (
     batched,
     ends_there,
@@ -78,11 +79,15 @@ def scan(graph: Graph) -> Iterator[Finding]:
                 lookup = False
             if _apart(function, each.site, each.loop) and not _reads(*path[-1]):
                 lookup = False  # each item has a transaction of its own, on purpose
+            if of_its_own(function.body, each.site, each.loop):
+                lookup = False  # no query can ask several databases
             if batched(function.body, each.site):
                 lookup = False  # the ids are given together; the loop goes over kinds of them
             if "db" not in each.io and (len(path) > _NEAR or _DECIDES.match(call.name)):
                 lookup = False  # so far down it is one of many things that may happen
-            if leaves_early(function.body, each.loop) or _carried_over(function, each.site):
+            if leaves_early(function.body, each.loop) or carried_over(
+                function.body, each.site, each.loop
+            ):
                 lookup = False  # a search, or one try after another
             what = "a query" if "db" in each.io else "a look-up"
             yield at_call(
@@ -171,16 +176,6 @@ def _apart(function: Function, index: int, loop: int) -> bool:
     return False
 
 
-def _carried_over(function: Function, index: int) -> bool:
-    """`x = await f(x)`: each turn needs what the one before it gave."""
-    body = function.body
-    position = body.stmt_of(index)
-    if position >= len(body.stmts):
-        return False
-    stmt = body.stmts[position]
-    return stmt.kind == "a" and any(name in stmt.reads for name in stmt.writes)
-
-
 def _in_threads(graph: Graph) -> Iterator[Finding]:
     """The same where plain routes, or plain helpers of the loop, make their queries."""
     for function in graph.served():
@@ -191,7 +186,7 @@ def _in_threads(graph: Graph) -> Iterator[Finding]:
             call = function.body.calls[site]
             if _OWN.search(call.name) or len(hops) > _NEAR or batched(function.body, site):
                 continue
-            if ends_there(function.body, site, loop):
+            if ends_there(function.body, site, loop) or carried_over(function.body, site, loop):
                 continue
             finding = at_call(
                 graph, CAUSE, function, site,

@@ -34,6 +34,7 @@ _LONG_LIVED = re.compile(
 _SHRINKS = (
     "pop", "popitem", "clear", "remove", "discard", "__delitem__", "move_to_end",
 )  # fmt: skip
+_OF_SETTINGS = re.compile(r"(^|\.)_?(config|settings|options)\.")
 _ONCE = re.compile(
     r"^_*(__init__|register|add_|subscribe|setup|init|configure|on_startup|"
     r"load(_(all|config|settings|plugins|modules|state|extensions))?$)"
@@ -127,7 +128,8 @@ def _from_caller(body: Body, name: str) -> bool:
     if not name.endswith("key"):
         return True
     reads = [r for stmt, _ in body.bindings[name] for r in stmt.reads]
-    return any(CALLERS.search(read) for read in reads)
+    # One object's settings do not change with who calls.
+    return any(CALLERS.search(read) and not _OF_SETTINGS.search(read) for read in reads)
 
 
 def _makes_when_read(cls: Class, attr: str) -> bool:

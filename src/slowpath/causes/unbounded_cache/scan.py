@@ -265,21 +265,29 @@ def _filled(cls: Class, module: Module, attr: str) -> bool:
 
 
 def _reads_itself(cls: Class, module: Module, attr: str) -> bool:
-    """Whether the object starts a task of its own that empties the queue while it lives."""
-    wanted = {f"self.{attr}.get"}
-    methods = [module.functions.get(f"{cls.qual}.{name}") for name in cls.methods]
+    """Whether the object itself runs what empties the queue: no subscriber is waited for."""
+    methods = [
+        each
+        for name in cls.methods
+        if (each := module.functions.get(f"{cls.qual}.{name}")) is not None
+    ]
     readers = {
-        f"self.{each.name}"
+        f"self.{each.name}": each
         for each in methods
-        if each is not None and any(call.func in wanted for call in each.body.calls)
+        if each.mentions(attr) and _takes_from(each.body, f"self.{attr}")
     }
-    made = module.functions.get(f"{cls.qual}.__init__")
-    calls = made.body.calls if made is not None else []
     return any(
-        call.name in ("create_task", "ensure_future")
-        and any(ref.__class__ is int and calls[ref].func in readers for ref in call.args)
-        for call in calls
+        call.func in readers and readers[str(call.func)] is not each
+        for each in methods
+        for call in each.body.calls
+        if call.func.__class__ is str
     )
+
+
+def _takes_from(body: Body, queue: str) -> bool:
+    """Whether something is taken from a queue, under its own name or a local one."""
+    names = {queue, *(s.writes[0] for s in body.stmts if s.kind == "a" and s.value == queue)}
+    return any(call.name == "get" and str(call.func)[:-4] in names for call in body.calls)
 
 
 # -- defaultdicts ----------------------------------------------------------------------------
