@@ -241,7 +241,7 @@ def _keeps(graph: Graph, function: Function, index: int, what: Ref) -> bool:
     if value is None:
         return not call.awaited and call.name not in _READERS
     if value[0] == "ext":
-        return value[1].rpartition(".")[2][:1].isupper()
+        return str(value[1]).rpartition(".")[2][:1].isupper()
     if value[0] not in ("fn", "meth"):
         return True
     target: Function = value[1]
