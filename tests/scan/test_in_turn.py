@@ -67,6 +67,14 @@ GUILTY = {
             fees = await get_fees()  # in turn
             return friend, fees
         """,
+    "four in a row, told once": """
+        async def f(x):
+            a = await get_peer(1)
+            b = await get_peer(2)  # in turn
+            c = await get_peer(3)
+            d = await get_peer(4)
+            return a, b, c, d
+        """,
     "arguments of one call": """
         async def f(x):
             return dict(peer=await get_peer(x), fees=await get_fees())  # in turn
@@ -118,6 +126,12 @@ CLEAN = {
     "what is collected was sent, in an order": """
         async def f(ids):
             return [await send_note(x) for x in ids]
+        """,
+    "tools that may see what the one before did": """
+        async def f(calls):
+            return [await call_tool(c) for c in calls]
+        async def call_tool(c):
+            return (await http.get(f"/tools/{c}")).json()
         """,
     "a change between two reads": """
         async def f(x):

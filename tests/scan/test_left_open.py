@@ -198,6 +198,32 @@ CLEAN = {
             async def close(self):
                 await self._api.close()
         """,
+    "a socket given to a server": """
+        import socket
+        async def serve(loop, handler):
+            sock = socket.socket()
+            sock.bind(("", 0))
+            return await loop.create_server(handler, sock=sock)
+        """,
+    "a socket that listens for good": """
+        import socket
+        def serve():
+            server = socket.socket()
+            server.listen()
+            while True:
+                handle(server.accept())
+        """,
+    "a client that a helper shares": """
+        import functools, httpx
+        @functools.cache
+        def shared() -> httpx.AsyncClient:
+            return httpx.AsyncClient()
+        class Service:
+            def __init__(self):
+                self._http = shared()
+            async def close(self):
+                await self.flush()
+        """,
     "an object that has no end": """
         import httpx
         class Service:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from slowpath.causes.loops import is_write, words_of
 from slowpath.program.model import Body, Stmt
 
 _COLLECTS = frozenset({"append", "add", "extend", "update", "appendleft"})
 _SLEEPS = frozenset({"sleep"})
+# What is done with a tool or in a sandbox may show in the next turn.
+_ACTS = re.compile(r"(^|_)(run|execute|tool|sandbox|increment|incr|step|turn)(_|$)")
 
 
 def collected(body: Body, index: int, loop: int) -> bool:
@@ -17,7 +21,7 @@ def collected(body: Body, index: int, loop: int) -> bool:
     what turns before it have collected.
     """
     call = body.calls[index]
-    if is_write(call.name):
+    if is_write(call.name) or _ACTS.search(call.name):
         return False
     inside = _within(body, loop)
     if any(

@@ -121,25 +121,25 @@ def _neighbours(graph: Graph, function: Function) -> Iterator[Finding]:
     """Two awaits in one block, the second of which needs nothing that comes from the first."""
     body = function.body
     earlier: list[_Earlier] = []
+    told: _Earlier | None = None  # of three in a row, one finding is enough
     for position, stmt in enumerate(body.stmts):
         index = _only_await(body, position, stmt)
-        if index is None:
-            earlier = [each for each in earlier if each.goes_on(body, position, stmt)]
-            continue
-        earlier = [each for each in earlier if each.stmt.block == stmt.block]
-        message = ""
-        for each in reversed(earlier):
-            if not each.touches(stmt):
+        if index is not None:
+            now = _Earlier(stmt, index)
+            for each in reversed(earlier):
+                if each.stmt.block != stmt.block or each.touches(stmt):
+                    continue
                 message = _independent(graph, function, each.index, index)
-            if message:
-                break
-        if message:
-            # Of three in a row, one finding is enough.
-            yield at_call(graph, CAUSE, function, index, message, confidence=LIKELY)
-            earlier = []
-            continue
+                if message:
+                    if told is None:
+                        yield at_call(graph, CAUSE, function, index, message, confidence=LIKELY)
+                    told = now
+                    break
         earlier = [each for each in earlier if each.goes_on(body, position, stmt)]
-        earlier.append(_Earlier(stmt, index))
+        if told is not None and told.stmt is not stmt and not told.goes_on(body, position, stmt):
+            told = None
+        if index is not None:
+            earlier.append(now)
 
 
 def _side_by_side(graph: Graph, function: Function) -> Iterator[Finding]:

@@ -105,6 +105,11 @@ def _kept_in_name(
         return
     if closed_always(function, name, _QUITS) or _elsewhere(graph, function, name, stmt):
         return
+    if kind == "connection" and any(
+        _takes(call, name) or call.func in (f"{name}.listen", f"{name}.accept")
+        for call in body.calls
+    ):
+        return  # whoever is given a socket may keep it, and a server listens for good
     closed = closes(function, name, _QUITS)
     how = "is closed only where nothing fails" if closed else "is never closed"
     sure = not closed or kind != "file"

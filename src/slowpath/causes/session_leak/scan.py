@@ -20,6 +20,9 @@ _TEARDOWN = re.compile(
     r"(^|_)(a?close|stop|shutdown|cleanup|clean_up|disconnect|teardown|__aexit__|aexit|dispose|"
     r"destroy|terminate|kill|end|finish|on_[A-Za-z]*(Stop|Close|Shutdown|Disconnect)[A-Za-z]*)($|_)"
 )
+_CLIENTS: tuple[Value, ...] = (
+    ("ext", "httpx.AsyncClient"), ("ext", "aiohttp.ClientSession"), ("ext", "httpx.Client"),
+)  # fmt: skip
 # The whole of an object ends with these.
 _ENDS = frozenset(
     "close aclose stop shutdown cleanup disconnect teardown dispose __aexit__ __exit__".split()
@@ -287,7 +290,9 @@ def _passed_by(graph: Graph, cls: Class, attr: str, teardown: list[Function]) ->
     ends = [each for each in teardown if each.name in _ENDS and not each.is_stub]
     for method, _, value in cls.self_attrs.get(attr, ()):
         maker = cls.module.functions.get(method)
-        if ends and maker is not None and isinstance(value, int) and not isinstance(value, bool):
+        if not ends or maker is None or not isinstance(value, int) or isinstance(value, bool):
+            continue
+        if graph.program.callee(maker, value) in _CLIENTS:  # and not what a helper shares
             yield at_call(
                 graph, CAUSE, maker, value,
                 f"{cls.name}.{attr} keeps connections open: {ends[0].name} passes it by and "
@@ -320,16 +325,14 @@ def _owns_client(graph: Graph, value: Value | None) -> bool:
     if value[0] == "alt":
         return any(_owns_client(graph, each) for each in value[1])
     if value[0] == "ext":
-        return value[1] in ("httpx.AsyncClient", "aiohttp.ClientSession", "httpx.Client")
+        return value in _CLIENTS
     if value[0] != "inst":
         return False
     cls: Class = value[1]
     if not cls.methods & {"close", "aclose"}:
         return False
     return any(
-        (inner := graph.program.class_attr(cls, attr)) is not None
-        and inner[0] == "ext"
-        and inner[1] in ("httpx.AsyncClient", "aiohttp.ClientSession")
+        (inner := graph.program.class_attr(cls, attr)) is not None and inner in _CLIENTS
         for attr in cls.self_attrs
     )
 

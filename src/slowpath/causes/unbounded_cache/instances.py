@@ -38,6 +38,8 @@ _ONCE = re.compile(
     r"^_*(__init__|register|add_|subscribe|setup|init|configure|on_startup|"
     r"load(_(all|config|settings|plugins|modules|state|extensions))?$)"
 )
+# What takes an entry out because what it stands for has changed or is gone.
+_FORGETS = re.compile(r"^_*(async_)?(invalidate|delete|save|update|rename)(_|$)")
 
 
 def in_instances(graph: Graph) -> Iterator[Finding]:
@@ -164,6 +166,8 @@ def _bounds(module: Module, attr: str) -> bool:
             func = call.func if call.func.__class__ is str else ""
             owner, _, last = func.rpartition(".")
             if owner.endswith(ending) and last in _SHRINKS:
+                if last == "pop" and _forgets_one(function, attr):
+                    continue
                 return True
             if any(a.__class__ is str and a.endswith(ending) for a in call.args):
                 return True
@@ -171,13 +175,20 @@ def _bounds(module: Module, attr: str) -> bool:
                 return True
         for stmt in body.stmts:
             if stmt.kind == "d" and any(w.endswith(f"{ending}[]") for w in stmt.writes):
-                return True
+                if not _forgets_one(function, attr):
+                    return True
+                continue
             value = stmt.value if stmt.value.__class__ is str else ""
             if stmt.kind in "ary" and value.endswith(ending):
                 return True  # under another name, or in other hands
             if function.name != "__init__" and any(w.endswith(ending) for w in stmt.writes):
                 return True
     return False
+
+
+def _forgets_one(function: Function, attr: str) -> bool:
+    """Whether a cache lets go of what is not there any more, which bounds nothing."""
+    return "cache" in attr and bool(_FORGETS.match(function.name)) and len(function.params) > 1
 
 
 def _lives_long(graph: Graph, cls: Class) -> bool:
