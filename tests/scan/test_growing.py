@@ -35,6 +35,15 @@ GUILTY = {
             def invalidate(self, session_key):
                 self._cache.pop(session_key, None)
         """,
+    "a cache that is emptied at the end of its owner": """
+        class BrowserManager:
+            def __init__(self):
+                self.pages_by_config = {}
+            async def page(self, config_signature):
+                self.pages_by_config[config_signature] = await self.open()  # grows
+            async def close(self):
+                self.pages_by_config.clear()
+        """,
 }
 
 

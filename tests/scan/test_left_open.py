@@ -68,6 +68,16 @@ GUILTY = {
                 c = self._client()  # left open
                 return await c.post("/token")
         """,
+    "a stream read through a generator of one's own": """
+        from openai import AsyncStream
+        async def parts(stream):
+            async for part in stream:
+                yield part
+        async def answer(fetch):
+            stream: AsyncStream[str] = await fetch()
+            async for part in parts(stream):  # left open
+                yield part
+        """,
     "a client that the end of its owner passes by": """
         import httpx
         class Service:
@@ -197,6 +207,19 @@ CLEAN = {
                 self._api = Api(self._http)
             async def close(self):
                 await self._api.close()
+        """,
+    "a stream that is closed in the end": """
+        from openai import AsyncStream
+        async def parts(stream):
+            async for part in stream:
+                yield part
+        async def answer(fetch, end):
+            stream: AsyncStream[str] = await fetch()
+            try:
+                async for part in parts(stream):
+                    yield part
+            finally:
+                await end(stream)
         """,
     "a socket given to a server": """
         import socket

@@ -10,7 +10,7 @@ from slowpath.program.model import Body, Stmt
 _COLLECTS = frozenset({"append", "add", "extend", "update", "appendleft"})
 _SLEEPS = frozenset({"sleep"})
 # What is done with a tool or in a sandbox may show in the next turn.
-_ACTS = re.compile(r"(^|_)(run|execute|tool|sandbox|increment|incr|step|turn)(_|$)")
+_ACTS = re.compile(r"(^|_)(tool|sandbox|increment|incr|step|turn)(_|$)")
 
 
 def collected(body: Body, index: int, loop: int) -> bool:

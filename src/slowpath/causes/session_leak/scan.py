@@ -12,8 +12,9 @@ from slowpath.causes.session_leak.closing import CLOSERS, GIVES_BACK, closed_alw
 from slowpath.causes.session_leak.opened import in_function
 from slowpath.program import extract
 from slowpath.program.entries import metadata
+from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, Graph
-from slowpath.program.model import Class, Function
+from slowpath.program.model import Class, Function, Stmt
 from slowpath.program.resolve import Value
 
 _TEARDOWN = re.compile(
@@ -222,14 +223,10 @@ def _streams(graph: Graph, function: Function) -> Iterator[Finding]:
         if block.kind != "afor" or block.stmt >= len(body.stmts):
             continue
         head = body.stmts[block.stmt]
-        name = head.value
-        if name.__class__ is not str or "." in name or name not in body.bindings:
+        name = _stream_of(graph, function, head.value)
+        if not name or any(stmt.kind == "w" for stmt, _ in body.bindings[name]):
             continue
-        if any(stmt.kind == "w" for stmt, _ in body.bindings[name]):
-            continue
-        if not _is_stream(graph.program.name(function, name)):
-            continue
-        if closes(function, name) or _managed(function, name):
+        if closes(function, name) or _managed(function, name) or _given_on(function, name, head):
             continue
         yield at(
             graph, CAUSE, function, head.line,
@@ -237,6 +234,35 @@ def _streams(graph: Graph, function: Function) -> Iterator[Finding]:
             end_line=head.end_line,
             culprit=f"async for ... in {name}",
         )  # fmt: skip
+
+
+def _stream_of(graph: Graph, function: Function, ref: Ref) -> str:
+    """The local name that holds the stream: in `stream`, and in `own_generator(stream)`."""
+    names: list[Ref] = [ref]
+    if isinstance(ref, int) and not isinstance(ref, bool):
+        value = graph.program.callee(function, ref)
+        if value is None or value[0] not in ("fn", "meth") or not value[1].is_generator:
+            return ""
+        if value[1].mentions(*CLOSERS, "aclosing"):
+            return ""
+        call = function.body.calls[ref]
+        names = [*call.args, *(given for _, given in call.kwargs)]
+    for name in names:
+        local = str(name) if name.__class__ is str and name in function.body.bindings else ""
+        if local and _is_stream(graph.program.name(function, local)):
+            return local
+    return ""
+
+
+def _given_on(function: Function, name: str, head: Stmt) -> bool:
+    """Whether somebody besides the loop has the stream, who may close it: `await end(stream)`."""
+    body = function.body
+    return any(
+        body.stmts[body.stmt_of(index)] is not head
+        for index, call in enumerate(body.calls)
+        if (name in call.args or any(ref == name for _, ref in call.kwargs))
+        and body.stmt_of(index) < len(body.stmts)
+    )
 
 
 def _is_stream(value: Value | None) -> bool:
