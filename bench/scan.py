@@ -25,7 +25,9 @@ import tempfile
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,12 @@ def release(package: str, version: str) -> Path:
 
 
 def slowpath_hits(root: Path) -> list[Hit]:
+    """In a process of its own, since what a scan has read of one release no other one needs."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_scanned, root).result()
+
+
+def _scanned(root: Path) -> list[Hit]:
     return [
         Hit(
             each.cause.slug,
