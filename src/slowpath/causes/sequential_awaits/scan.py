@@ -147,7 +147,11 @@ def _side_by_side(graph: Graph, function: Function) -> Iterator[Finding]:
     body = function.body
     if sum(call.awaited for call in body.calls) < 2:
         return
-    parts = [(*call.args, *(ref for _, ref in call.kwargs)) for call in body.calls]
+    parts = [
+        (*call.args, *(ref for _, ref in call.kwargs))
+        for call in body.calls
+        if len(call.args) + len(call.kwargs) > 1
+    ]
     parts += [
         stmt.value[1]
         for stmt in body.stmts

@@ -32,6 +32,7 @@ _CONNECTIONS = frozenset(
 )
 # Clients whose connections stay open until they are closed.
 _CLIENT = re.compile(r"(^|\.)(Async)?(HTTP)?(OAuth\d?)?(Client|Session|ClientSession)$")
+_SAID = re.compile(r"client|session|http|connect", re.I)
 # Ends a connection as well, each in its own protocol.
 _QUITS = frozenset({"quit", "logout", "detach", "shutdown"})
 # They keep what they are given, or close it later.
@@ -124,8 +125,11 @@ def _made_for_it(graph: Graph, function: Function) -> Iterator[Finding]:
     for stmt in function.body.stmts:
         if stmt.kind != "a" or stmt.value.__class__ is not int or len(stmt.writes) != 1:
             continue
+        call = function.body.calls[stmt.value]
+        if not _plain(stmt.writes[0]) or (call.awaited and not _SAID.search(call.name)):
+            continue  # to wait for a client is rare, and said so
         value = graph.program.callee(function, stmt.value)
-        if value is None or value[0] not in ("fn", "meth") or not _plain(stmt.writes[0]):
+        if value is None or value[0] not in ("fn", "meth"):
             continue
         made = graph.conclude(makes, value[1])
         if not made or _elsewhere(graph, function, stmt.writes[0], stmt):

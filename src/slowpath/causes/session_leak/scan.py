@@ -49,8 +49,8 @@ def scan(graph: Graph) -> Iterator[Finding]:
         if not function.is_generator and not graph.is_reached(function):
             yield from _locals(graph, function)
     # A file that stays open is lost to the process, whoever opened it.
-    for function in graph.functions():
-        if function.qual and graph.has_loop():
+    for function in graph.functions() if graph.has_loop() else ():
+        if function.qual:
             yield from in_function(graph, function)
     yield from _given_out(graph)
     for module in graph.files():
