@@ -127,6 +127,12 @@ CLEAN = {
         async def f(ids):
             return [await send_note(x) for x in ids]
         """,
+    "the first is there to fail": """
+        async def f(x):
+            _ = await get_peer(x)
+            fees = await get_fees()
+            return fees
+        """,
     "tools that may see what the one before did": """
         async def f(calls):
             return [await call_tool(c) for c in calls]

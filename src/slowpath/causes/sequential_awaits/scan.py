@@ -138,7 +138,9 @@ def _neighbours(graph: Graph, function: Function) -> Iterator[Finding]:
         earlier = [each for each in earlier if each.goes_on(body, position, stmt)]
         if told is not None and told.stmt is not stmt and not told.goes_on(body, position, stmt):
             told = None
-        if index is not None:
+        if index is not None and stmt.writes != (
+            "_",
+        ):  # nobody wants it: it is there to fail first
             earlier.append(now)
 
 
