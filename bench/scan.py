@@ -1,7 +1,11 @@
 """Real bugs of published packages: found in the release that has them, silent on the repaired one?
 
-    python -m bench.scan [BUGS.jsonl] [--only TEXT] [--misses] [--peers/--no-peers]
+    python -m bench.scan [--list BUGS.jsonl] [--only TEXT] [--misses] [--peers/--no-peers]
     python -m bench.scan --speed [--tree FOLDER]
+
+Without a list the known bugs are taken, which the rules have learned from. bench/unseen.jsonl holds
+others, found in the histories of projects: the id begins with the round in which they were first
+looked at, so that `--only r2-` tells that round alone.
 
 Both releases are fetched from the package index with pip (kept under .cache/releases), scanned,
 and compared with what is known of the bug. Beside slowpath, in the same run: ruff's ASYNC rules
@@ -21,7 +25,9 @@ import tempfile
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +101,12 @@ def release(package: str, version: str) -> Path:
 
 
 def slowpath_hits(root: Path) -> list[Hit]:
+    """In a process of its own, since what a scan has read of one release no other one needs."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_scanned, root).result()
+
+
+def _scanned(root: Path) -> list[Hit]:
     return [
         Hit(
             each.cause.slug,
@@ -249,12 +261,14 @@ def _heaviest(bugs: list[dict[str, Any]]) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bugs", nargs="?", type=Path, default=BUGS)
+    parser.add_argument("--list", type=Path, help="the same by name")
     parser.add_argument("--only", default="", help="bugs whose id holds this text")
     parser.add_argument("--misses", action="store_true", help="list what was not found")
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--speed", action="store_true", help="speed and memory alone")
     parser.add_argument("--tree", type=Path, help="what to measure speed on")
     options = parser.parse_args()
+    options.bugs = options.list or options.bugs
     if options.tree is not None and not options.tree.is_dir():
         sys.exit(f"{options.tree} is not a folder.")
     if not options.bugs.is_file():

@@ -10,6 +10,12 @@ from tests.scan.project import findings, lines
 
 # The guilty line ends in the slug of its cause.
 GUILTY = {
+    "a coroutine that is yielded": """
+        async def load(x): ...
+        async def rows(xs):
+            for x in xs:
+                yield load(x)  # forgotten-await
+        """,
     "a coroutine taken for its result": """
         class Repo:
             async def get(self, x): ...
@@ -300,3 +306,9 @@ def test_found(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cause", "text"), CLEAN.values(), ids=CLEAN.keys())
 def test_left_alone(cause: str, text: str, tmp_path: Path) -> None:
     assert findings(tmp_path, cause, app__main=text) == []
+
+
+def test_a_forgotten_await_is_wrong_in_a_command_line_as_well(tmp_path: Path) -> None:
+    text = "async def draw(x): ...\nasync def show(x):\n    draw(x)\n"
+    assert lines(findings(tmp_path, "forgotten-await", app__cli__graph=text)) == [3]
+    assert findings(tmp_path / "other", "forgotten-await", tests__graph=text) == []

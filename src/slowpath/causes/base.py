@@ -55,6 +55,7 @@ class Cause:
         specificity: who explains a charge when several causes claim it: the larger. A general
             pattern (the loop was held) is 0; one that tells more about the same line is above it.
         anytime: it is wrong whenever it runs, not only while others are served.
+        everywhere: it is wrong wherever it runs, in a command line as well.
     """
 
     slug: str
@@ -66,6 +67,7 @@ class Cause:
     links: tuple[str, ...] = ()
     specificity: int = 0
     anytime: bool = False
+    everywhere: bool = False
 
     def part(self, name: str) -> ModuleType | None:
         """Return one of its modules (`detect`, `scan`, …), or None if it has none."""

@@ -65,7 +65,8 @@ def at(
         top: the function on the loop that the way is looked up for.
     """
     way = graph.way(top or function)
-    if off_duty(way.entry.path) or not of_command_line(function.path):
+    serves = not off_duty(way.entry.path)
+    if not of_command_line(function.path) or not (serves or cause.everywhere):
         # What a service calls of a command line's files, the service waits for.
         confidence = min(doubt(function, confidence), doubt(way.entry, confidence))
     if confidence and not cause.anytime and before_serving(graph, top or function):

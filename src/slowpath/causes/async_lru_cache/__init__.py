@@ -9,5 +9,6 @@ CAUSE = Cause(
     advice="Cache the result: an async cache, or a dict of tasks with a bound.",
     package=__name__,
     anytime=True,
+    everywhere=True,
     cure=Safety.UNSAFE,
 )

@@ -9,5 +9,6 @@ CAUSE = Cause(
     advice="Put `await` in front of the call, or hand the coroutine to a task that is kept.",
     package=__name__,
     anytime=True,
+    everywhere=True,
     cure=Safety.UNSAFE,
 )

@@ -164,6 +164,8 @@ def _misused(graph: Graph, function: Function, index: int) -> str:
         return "it is not awaited, so it never runs"
     if call.used:
         return _TAKEN
+    if call.flags & extract.YIELDED and function.is_async:
+        return "it is yielded without await, so that whoever loops over this gets a coroutine"
     if call.flags & (extract.WITH | extract.YIELDED):
         return ""
     if call.flags & extract.ARGUMENT:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from slowpath.causes.base import Finding
 from slowpath.causes.lost_task import CAUSE
+from slowpath.causes.lost_task.unended import unended
 from slowpath.causes.reading import at_call
 from slowpath.program.entries import CALLED_BY_LOOP
 from slowpath.program.extract import Ref
@@ -24,6 +25,8 @@ _GROUPS = ("group", "tg", "nursery", "taskgroup", "supervisor", "manager", "runn
 
 
 def scan(graph: Graph) -> Iterator[Finding]:
+    for module in graph.files():
+        yield from unended(graph, module)
     for function in graph.functions():
         if not function.mentions(*_MAKERS):
             continue

@@ -8,21 +8,25 @@ from collections.abc import Iterable, Iterator
 from slowpath.causes.base import Finding
 from slowpath.causes.reading import also_made, at, at_call
 from slowpath.causes.session_leak import CAUSE
+from slowpath.causes.session_leak.closing import CLOSERS, GIVES_BACK, closed_always, closes
+from slowpath.causes.session_leak.opened import in_function
 from slowpath.program import extract
 from slowpath.program.entries import metadata
+from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, Graph
-from slowpath.program.model import Call, Class, Function
+from slowpath.program.model import Class, Function, Stmt
 from slowpath.program.resolve import Value
 
-_CLOSERS = frozenset(
-    "close aclose release disconnect close_connection terminate shutdown stop __aexit__ __exit__ "
-    "remove putconn wait_closed".split()
-)
-# Methods of a pool that take back what it gave.
-_GIVES_BACK = frozenset({"release", "putconn", "put_connection", "give_back"})
 _TEARDOWN = re.compile(
     r"(^|_)(a?close|stop|shutdown|cleanup|clean_up|disconnect|teardown|__aexit__|aexit|dispose|"
     r"destroy|terminate|kill|end|finish|on_[A-Za-z]*(Stop|Close|Shutdown|Disconnect)[A-Za-z]*)($|_)"
+)
+_CLIENTS: tuple[Value, ...] = (
+    ("ext", "httpx.AsyncClient"), ("ext", "aiohttp.ClientSession"), ("ext", "httpx.Client"),
+)  # fmt: skip
+# The whole of an object ends with these.
+_ENDS = frozenset(
+    "close aclose stop shutdown cleanup disconnect teardown dispose __aexit__ __exit__".split()
 )
 _VERBS = frozenset("get post put patch delete head options request ws_connect".split())
 # They read the body to its end, or let go of it.
@@ -44,6 +48,10 @@ def scan(graph: Graph) -> Iterator[Finding]:
     for function in graph.in_threads():
         if not function.is_generator and not graph.is_reached(function):
             yield from _locals(graph, function)
+    # A file that stays open is lost to the process, whoever opened it.
+    for function in graph.functions() if graph.has_loop() else ():
+        if function.qual:
+            yield from in_function(graph, function)
     yield from _given_out(graph)
     for module in graph.files():
         for cls in module.classes.values():
@@ -66,9 +74,9 @@ def _locals(graph: Graph, function: Function) -> Iterator[Finding]:
         call = body.calls[stmt.value]
         if not _acquires(graph, function, stmt.value) or call.flags & extract.WITH:
             continue
-        if _goes_elsewhere(function, name, stmt.line) or _closed_always(function, name):
+        if _goes_elsewhere(function, name, stmt.line) or closed_always(function, name):
             continue
-        closed = _closes(function, name)
+        closed = closes(function, name)
         how = "is closed only where nothing fails" if closed else "is never closed"
         yield at_call(graph, CAUSE, function, stmt.value, f"{name} {how}", culprit=call.name)
 
@@ -107,10 +115,10 @@ def _goes_elsewhere(function: Function, name: str, line: int) -> bool:
         if stmt.kind == "w" and any(r == name or r.startswith(name + ".") for r in stmt.reads):
             return True
     for call in function.body.calls:
-        if call.name in _GIVES_BACK and name in call.args:
+        if call.name in GIVES_BACK and name in call.args:
             continue
         given = (*call.args, *(ref for _, ref in call.kwargs))
-        if any(f"{name}.{closer}" in given for closer in _CLOSERS):
+        if any(f"{name}.{closer}" in given for closer in CLOSERS):
             return True  # whoever takes that closes it in the end, as a background task does
         if call.line > line - 1 and (
             name in call.args or any(value == name for _, value in call.kwargs)
@@ -125,28 +133,9 @@ def _goes_elsewhere(function: Function, name: str, line: int) -> bool:
 def _left_to_itself(function: Function, name: str, line: int) -> bool:
     """A generator that yields it bare and closes it behind the `yield`, which an error skips."""
     return any(
-        call.line > line and call.func == f"{name}.{call.name}" and call.name in _CLOSERS
+        call.line > line and call.func == f"{name}.{call.name}" and call.name in CLOSERS
         for call in function.body.calls
     )
-
-
-def _closing(call: Call, name: str) -> bool:
-    """`name.close()`, `pool.release(name)`."""
-    if call.name in _GIVES_BACK and name in call.args:
-        return True
-    return call.func == f"{name}.{call.name}" and call.name in _CLOSERS
-
-
-def _closes(function: Function, name: str) -> bool:
-    return any(_closing(call, name) for call in function.body.calls)
-
-
-_ALWAYS = frozenset({"finally"})
-
-
-def _closed_always(function: Function, name: str) -> bool:
-    body = function.body
-    return any(_closing(call, name) and body.inside(call.block, _ALWAYS) for call in body.calls)
 
 
 # -- dependencies ----------------------------------------------------------------------------
@@ -216,7 +205,7 @@ def _responses(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         if any(each.func == f"{name}.{each.name}" and each.name in _READS for each in body.calls):
             continue
-        if not _closes(function, name):
+        if not closes(function, name):
             yield at_call(
                 graph, CAUSE, function, stmt.value,
                 f"{name} is neither read nor released, so its connection stays taken",
@@ -234,14 +223,10 @@ def _streams(graph: Graph, function: Function) -> Iterator[Finding]:
         if block.kind != "afor" or block.stmt >= len(body.stmts):
             continue
         head = body.stmts[block.stmt]
-        name = head.value
-        if name.__class__ is not str or "." in name or name not in body.bindings:
+        name = _stream_of(graph, function, head.value)
+        if not name or any(stmt.kind == "w" for stmt, _ in body.bindings[name]):
             continue
-        if any(stmt.kind == "w" for stmt, _ in body.bindings[name]):
-            continue
-        if not _is_stream(graph.program.name(function, name)):
-            continue
-        if _closes(function, name) or _managed(function, name):
+        if closes(function, name) or _managed(function, name) or _given_on(function, name, head):
             continue
         yield at(
             graph, CAUSE, function, head.line,
@@ -249,6 +234,35 @@ def _streams(graph: Graph, function: Function) -> Iterator[Finding]:
             end_line=head.end_line,
             culprit=f"async for ... in {name}",
         )  # fmt: skip
+
+
+def _stream_of(graph: Graph, function: Function, ref: Ref) -> str:
+    """The local name that holds the stream: in `stream`, and in `own_generator(stream)`."""
+    names: list[Ref] = [ref]
+    if isinstance(ref, int) and not isinstance(ref, bool):
+        value = graph.program.callee(function, ref)
+        if value is None or value[0] not in ("fn", "meth") or not value[1].is_generator:
+            return ""
+        if value[1].mentions(*CLOSERS, "aclosing"):
+            return ""
+        call = function.body.calls[ref]
+        names = [*call.args, *(given for _, given in call.kwargs)]
+    for name in names:
+        local = str(name) if name.__class__ is str and name in function.body.bindings else ""
+        if local and _is_stream(graph.program.name(function, local)):
+            return local
+    return ""
+
+
+def _given_on(function: Function, name: str, head: Stmt) -> bool:
+    """Whether somebody besides the loop has the stream, who may close it: `await end(stream)`."""
+    body = function.body
+    return any(
+        body.stmts[body.stmt_of(index)] is not head
+        for index, call in enumerate(body.calls)
+        if (name in call.args or any(ref == name for _, ref in call.kwargs))
+        and body.stmt_of(index) < len(body.stmts)
+    )
 
 
 def _is_stream(value: Value | None) -> bool:
@@ -279,6 +293,7 @@ def _attributes(graph: Graph, cls: Class) -> Iterator[Finding]:
             continue
         if not _made_here(graph, cls, attr) or _attr_closed(module.functions.values(), attr):
             continue
+        told = False
         for function in teardown:
             for index, call in enumerate(function.body.calls):
                 if call.func.__class__ is str and call.func.startswith(f"self.{attr}."):
@@ -290,7 +305,43 @@ def _attributes(graph: Graph, cls: Class) -> Iterator[Finding]:
                         confidence=LIKELY,
                     )  # fmt: skip
                     yield also_made(found, cls, attr)
+                    told = True
                     break
+        if not told and not _handed_on(methods, attr):
+            yield from _passed_by(graph, cls, attr, teardown)
+
+
+def _passed_by(graph: Graph, cls: Class, attr: str, teardown: list[Function]) -> Iterator[Finding]:
+    """A teardown that ends other things, where the client is made."""
+    ends = [each for each in teardown if each.name in _ENDS and not each.is_stub]
+    for method, _, value in cls.self_attrs.get(attr, ()):
+        maker = cls.module.functions.get(method)
+        if not ends or maker is None or not isinstance(value, int) or isinstance(value, bool):
+            continue
+        if graph.program.callee(maker, value) in _CLIENTS:  # and not what a helper shares
+            yield at_call(
+                graph, CAUSE, maker, value,
+                f"{cls.name}.{attr} keeps connections open: {ends[0].name} passes it by and "
+                "nothing closes it",
+                culprit=f"self.{attr}",
+                confidence=LIKELY,
+            )  # fmt: skip
+            return
+
+
+def _handed_on(methods: Iterable[Function], attr: str) -> bool:
+    """Whether somebody else is given the client, who may close it."""
+    name = f"self.{attr}"
+    for function in methods:
+        if not function.mentions(attr):
+            continue
+        body = function.body
+        for call in body.calls:
+            if name in call.args or any(ref == name for _, ref in call.kwargs):
+                return True
+        if any(stmt.kind in "aryw" and stmt.value == name for stmt in body.stmts):
+            return True
+    return False
 
 
 def _owns_client(graph: Graph, value: Value | None) -> bool:
@@ -300,16 +351,14 @@ def _owns_client(graph: Graph, value: Value | None) -> bool:
     if value[0] == "alt":
         return any(_owns_client(graph, each) for each in value[1])
     if value[0] == "ext":
-        return value[1] in ("httpx.AsyncClient", "aiohttp.ClientSession", "httpx.Client")
+        return value in _CLIENTS
     if value[0] != "inst":
         return False
     cls: Class = value[1]
     if not cls.methods & {"close", "aclose"}:
         return False
     return any(
-        (inner := graph.program.class_attr(cls, attr)) is not None
-        and inner[0] == "ext"
-        and inner[1] in ("httpx.AsyncClient", "aiohttp.ClientSession")
+        (inner := graph.program.class_attr(cls, attr)) is not None and inner in _CLIENTS
         for attr in cls.self_attrs
     )
 
@@ -330,7 +379,7 @@ def _attr_closed(functions: Iterable[Function], attr: str) -> bool:
             continue
         for call in function.body.calls:
             func = call.func if isinstance(call.func, str) else ""
-            if call.name in _CLOSERS and func.endswith(f".{attr}.{call.name}"):
+            if call.name in CLOSERS and func.endswith(f".{attr}.{call.name}"):
                 return True
         for stmt in function.body.stmts:
             if stmt.kind == "w" and any(r.endswith("." + attr) for r in stmt.reads):

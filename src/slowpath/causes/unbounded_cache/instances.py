@@ -16,14 +16,14 @@ _EMPTY = frozenset({"dict", "defaultdict", "OrderedDict"})
 # What is kept for each caller; a plain collection of results may be what the object is for.
 _KEPT = re.compile(
     r"(cache|memo(?!ry)|lock|semaphore|session|conversation|history|histories|throttle|limiter|bucket|"
-    r"seen|last_|rate|counter|attempts|cooldown)",
+    r"seen|last_|rate|counter|attempts|cooldown|_by_)",
     re.I,
 )
 #: Names of keys that come from outside, one for each caller or request.
 CALLERS = re.compile(
     r"(^|_)((session|user|request|conversation|thread|chat|channel|guild|tenant|customer|client|"
     r"account|message|connection|conn|room|job|run|call|trace|sender|member|visitor)(_?(id|key|uuid|"
-    r"name))?|(access_|refresh_|auth_)?token(_?(id|hash|key))?|ip(_address)?|remote_addr|username|email|host|url|query|prompt|text|cache_key|key|peer|address|identifier)$"
+    r"name))?|(access_|refresh_|auth_)?token(_?(id|hash|key))?|ip(_address)?|remote_addr|username|email|host|url|query|prompt|text|cache_key|key|peer|address|identifier|\w*signature|fingerprint|digest)$"
 )
 # Objects of which a process has one, or one for each tenant, by what they are called.
 _LONG_LIVED = re.compile(
@@ -39,6 +39,10 @@ _ONCE = re.compile(
     r"^_*(__init__|register|add_|subscribe|setup|init|configure|on_startup|"
     r"load(_(all|config|settings|plugins|modules|state|extensions))?$)"
 )
+# What is emptied when its owner ends has no bound until then.
+_END = re.compile(r"^_*(a?close|stop|shutdown|cleanup|teardown|dispose|__a?exit__|kill)(_all)?$")
+# What takes an entry out because what it stands for has changed or is gone.
+_FORGETS = re.compile(r"^_*(async_)?(invalidate|delete|save|update|rename)(_|$)")
 
 
 def in_instances(graph: Graph) -> Iterator[Finding]:
@@ -166,6 +170,8 @@ def _bounds(module: Module, attr: str) -> bool:
             func = call.func if call.func.__class__ is str else ""
             owner, _, last = func.rpartition(".")
             if owner.endswith(ending) and last in _SHRINKS:
+                if (last == "pop" and _forgets_one(function, attr)) or _END.search(function.name):
+                    continue
                 return True
             if any(a.__class__ is str and a.endswith(ending) for a in call.args):
                 return True
@@ -173,13 +179,20 @@ def _bounds(module: Module, attr: str) -> bool:
                 return True
         for stmt in body.stmts:
             if stmt.kind == "d" and any(w.endswith(f"{ending}[]") for w in stmt.writes):
-                return True
+                if not _forgets_one(function, attr):
+                    return True
+                continue
             value = stmt.value if stmt.value.__class__ is str else ""
             if stmt.kind in "ary" and value.endswith(ending):
                 return True  # under another name, or in other hands
             if function.name != "__init__" and any(w.endswith(ending) for w in stmt.writes):
                 return True
     return False
+
+
+def _forgets_one(function: Function, attr: str) -> bool:
+    """Whether a cache lets go of what is not there any more, which bounds nothing."""
+    return "cache" in attr and bool(_FORGETS.match(function.name)) and len(function.params) > 1
 
 
 def _lives_long(graph: Graph, cls: Class) -> bool:

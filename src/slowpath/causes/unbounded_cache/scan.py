@@ -9,6 +9,7 @@ from slowpath.causes.base import Finding
 from slowpath.causes.reading import also_made, at, at_call
 from slowpath.causes.unbounded_cache import CAUSE
 from slowpath.causes.unbounded_cache.instances import CALLERS, in_instances
+from slowpath.causes.unbounded_cache.relays import relays
 from slowpath.program.extract import Ref
 from slowpath.program.graph import LIKELY, POSSIBLE, Graph
 from slowpath.program.model import Body, Class, Function, Module, Stmt
@@ -47,6 +48,7 @@ def scan(graph: Graph) -> Iterator[Finding]:
     yield from in_instances(graph)
     yield from _without_end(graph)
     yield from _subscriber_queues(graph)
+    yield from relays(graph)
 
 
 # -- module-level containers -----------------------------------------------------------------
