@@ -18,8 +18,9 @@ CLOSING = ("ROLLBACK", "COMMIT")
 ROUND_TRIP_NS = 1_000_000
 #: A database that is full makes every statement slow; the quickest tell what they take.
 AT_BEST = 0.05
-#: What an async HTTP client computes for a call (httpx on a busy loop), and from how many
-#: calls on a recording tells it better.
+#: What an async HTTP client computes for a call (`bench.costs`: aiohttp 0.1 ms, httpx 1.7 ms with
+#: twenty at once; the lab's cured apps, httpx with ten: 0.4 to 1.0), and from how many calls on a
+#: recording tells it better.
 AWAITED_CALL_NS, FEW_CALLS = 800_000, 20
 #: A client builds the request before the span of its call begins and decodes the answer after it
 #: has ended: about so much of what it computes within (httpx and a small JSON answer).
