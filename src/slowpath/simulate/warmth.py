@@ -44,6 +44,7 @@ class Warmth:
 
 #: About the fourth root of the age, from a fifth of a millisecond to what everything has forgotten
 #: after: the middle of what `python -m bench.cooling` shows for little and for much code, on a loop
-#: that is idle or busy with something else in between. A recording does not show it as clearly:
-#: the ages that it has lie close together, and what is never hot in it cannot tell how fast it is.
-TYPICAL = Warmth((1.0, 1.05, 1.29, 1.71, 2.29, 3.0, 3.3))
+#: that was idle in between (five times as slow from 4 ms on) or busy with something else (twice).
+#: A recording does not show it as clearly: the ages that it has lie close together, and what is
+#: never hot in it cannot tell how fast it is. To tell idle from busy time predicted no better.
+TYPICAL = Warmth((1.0, 1.05, 1.29, 1.71, 2.29, 3.4, 4.0))
