@@ -1,4 +1,4 @@
-"""Conditions whose answer can be known: what is `None`, and which system this is."""
+"""Conditions whose answer can be known: what is `None`, which system this is, whether it serves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 _SYSTEM = {"sys.platform": "linux", "os.name": "posix"}
 _EQUALITY = (ast.Eq, ast.NotEq)
+_START_OR_END = (("s", "lifespan.startup"), ("s", "lifespan.shutdown"))
 
 
 def noneness(node: ast.expr) -> tuple[str, str] | None:
@@ -30,3 +31,8 @@ def on_linux(left: Any, operator: ast.cmpop, right: Any) -> tuple[str, bool] | N
     if left in _SYSTEM and operator.__class__ in _EQUALITY and right.__class__ is tuple:
         return ("c", (right[1] == _SYSTEM[left]) is (operator.__class__ is ast.Eq))
     return None
+
+
+def at_start_or_end(operator: ast.cmpop, right: Any) -> tuple[str] | None:
+    """`message["type"] == "lifespan.startup"`: so ASGI says that nobody is served yet."""
+    return ("lifespan",) if operator.__class__ is ast.Eq and right in _START_OR_END else None
