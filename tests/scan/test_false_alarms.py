@@ -1216,3 +1216,25 @@ def test_a_default_that_is_a_call_of_the_file_around(tmp_path: Path) -> None:
             read("a")
         """
     assert findings(tmp_path, "blocking-call", app=text)
+
+
+@pytest.mark.parametrize("phase", ["startup", "shutdown"])
+def test_what_asgi_does_before_and_after_it_serves(tmp_path: Path, phase: str) -> None:
+    text = """
+        import time
+
+        class Warmed:
+            def __init__(self, app):
+                self.app = app
+
+            async def __call__(self, scope, receive, send):
+                async def received():
+                    message = await receive()
+                    if message["type"] == "{}":
+                        time.sleep(1)
+                    return message
+
+                await self.app(scope, received, send)
+        """
+    assert findings(tmp_path / "once", "blocking-call", app=text.format(f"lifespan.{phase}")) == []
+    assert findings(tmp_path / "each", "blocking-call", app=text.format("http.request"))

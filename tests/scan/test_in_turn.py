@@ -52,6 +52,14 @@ GUILTY = {
             for item in items:
                 item.peer = await get_peer(item.id)  # in turn
         """,
+    "a mapping around that is filled and not looked into": """
+        async def f(ids):
+            seen = {}
+            async def read(x):
+                seen[x] = await get_peer(x)
+                return seen[x]
+            return [await read(x) for x in ids]  # in turn
+        """,
     "two with something between": """
         async def f(x):
             peer = await get_peer(x)
@@ -138,6 +146,29 @@ CLEAN = {
             return [await call_tool(c) for c in calls]
         async def call_tool(c):
             return (await http.get(f"/tools/{c}")).json()
+        """,
+    "what one item brings is kept for the others of this walk": """
+        async def f(tree):
+            known = {}
+            async def read(x):
+                if x not in known:
+                    known[x] = await get_peer(x)
+                return known[x]
+            async def walk(node):
+                if isinstance(node, list):
+                    return [await walk(each) for each in node]
+                return await read(node)
+            return await walk(tree)
+        """,
+    "it is looked for with get": """
+        async def f(tree):
+            known = {}
+            async def read(x):
+                peer = known.get(x)
+                if peer is None:
+                    peer = known[x] = await get_peer(x)
+                return peer
+            return {x: await read(x) for x in tree}
         """,
     "a change between two reads": """
         async def f(x):

@@ -132,6 +132,15 @@ def test_of(body: Body, block: int) -> Ref:
     return None
 
 
+def not_yet(function: Function, index: int) -> bool:
+    """Whether a call is made when ASGI says that the app starts or ends: nobody is served."""
+    body = function.body
+    return any(
+        body.blocks[each].kind == "if" and test_of(body, each) == ("lifespan",)
+        for each in body.ancestors(body.calls[index].block)
+    )
+
+
 def elsewhere(function: Function, index: int) -> bool:
     """Whether a call is only made on another kind of system: `if sys.platform == "win32"`.
 

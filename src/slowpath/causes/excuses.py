@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from slowpath.causes.branches import elsewhere, switched_off, test_of
+from slowpath.causes.branches import elsewhere, not_yet, switched_off, test_of
 from slowpath.program import extract
 from slowpath.program.extract import Ref
 from slowpath.program.graph import Graph
@@ -80,7 +80,7 @@ def excused(graph: Graph, hops: Hops, primitive: str) -> bool:
         or any(_without_a_loop(*each) for each in hops)
         or any(_dispatched(*pair) for pair in pairwise(hops))
         or switched_off(hops)
-        or any(elsewhere(*each) for each in hops)
+        or any(elsewhere(*each) or not_yet(*each) for each in hops)
     )
 
 

@@ -1,4 +1,4 @@
-"""Conditions whose answer can be known: what is `None`, and which system this is."""
+"""Conditions whose answer can be known: what is `None`, which system this is, whether it serves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 _SYSTEM = {"sys.platform": "linux", "os.name": "posix"}
 _EQUALITY = (ast.Eq, ast.NotEq)
+_START_OR_END = (("s", "lifespan.startup"), ("s", "lifespan.shutdown"))
 
 
 def noneness(node: ast.expr) -> tuple[str, str] | None:
@@ -25,8 +26,18 @@ def noneness(node: ast.expr) -> tuple[str, str] | None:
     return None
 
 
-def on_linux(left: Any, operator: ast.cmpop, right: Any) -> tuple[str, bool] | None:
+def compared(left: Any, operator: ast.cmpop, right: Any) -> tuple[Any, ...] | None:
+    """What is known of a comparison between the refs of two expressions."""
+    return _on_linux(left, operator, right) or _at_start_or_end(operator, right)
+
+
+def _on_linux(left: Any, operator: ast.cmpop, right: Any) -> tuple[str, bool] | None:
     """What a comparison with the system's name gives on Linux, where servers run."""
     if left in _SYSTEM and operator.__class__ in _EQUALITY and right.__class__ is tuple:
         return ("c", (right[1] == _SYSTEM[left]) is (operator.__class__ is ast.Eq))
     return None
+
+
+def _at_start_or_end(operator: ast.cmpop, right: Any) -> tuple[str] | None:
+    """`message["type"] == "lifespan.startup"`: so ASGI says that nobody is served yet."""
+    return ("lifespan",) if operator.__class__ is ast.Eq and right in _START_OR_END else None

@@ -7,7 +7,7 @@ import marshal
 from collections.abc import Callable
 from typing import Any
 
-from slowpath.program.conditions import noneness, on_linux
+from slowpath.program.conditions import compared, noneness
 
 Ref = Any
 
@@ -285,7 +285,7 @@ class Expressions:
                 self._used(each, ref)
             if ref.__class__ is str and operator.__class__ in (ast.In, ast.NotIn):
                 self.reads.append(ref + "?")
-        return on_linux(left, node.ops[0], ref) if len(node.ops) == 1 else None
+        return compared(left, node.ops[0], ref) if len(node.ops) == 1 else None
 
     def _joined(self, node: ast.JoinedStr) -> Ref:
         for each in node.values:

@@ -17,6 +17,7 @@ An expression becomes a *ref*:
     ("L", ref)            a comprehension over ref
     ("f", "qualname")     a lambda
     ("none", "x")         only as a condition: `x is None`; "some" for `x is not None`
+    ("lifespan",)         only as a condition: `x == "lifespan.startup"`, or the shutdown
     None                  anything else
 """
 
@@ -65,7 +66,7 @@ __all__ = [
 ]
 
 # Part of the cache key: raise it with every change of what is kept of a file.
-FORMAT = 14
+FORMAT = 15
 
 
 class Extractor(Statements):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from slowpath.causes.loops import is_write, words_of
-from slowpath.program.model import Body, Stmt
+from slowpath.program.graph import Graph
+from slowpath.program.model import Body, Function, Stmt
 
 _COLLECTS = frozenset({"append", "add", "extend", "update", "appendleft"})
 _SLEEPS = frozenset({"sleep"})
@@ -121,4 +122,38 @@ def _kept_later(body: Body, name: str, inside: set[int]) -> bool:
         and name in {r.partition(".")[0] for r in stmt.reads}
         and any(write.endswith("[]") for write in stmt.writes)
         for stmt in body.stmts
+    )
+
+
+def kept_for_others(graph: Graph, function: Function, index: int) -> bool:
+    """Whether what a call brings is kept where the calls of other turns look for it first.
+
+    A function around made the memo for this one walk: `if key not in known: known[key] = ...`.
+    Were the turns to overlap, what several of them need would be asked for several times.
+    """
+    todo = [edge.target for edge in graph.edges_at(function, index)]
+    seen: set[Function] = set()
+    while todo:
+        each = todo.pop()
+        if each is None or each in seen or not each.parent or not each.runs_async:
+            continue
+        seen.add(each)
+        if _looks_and_keeps(each):
+            return True
+        todo += [edge.target for edge in graph.edges(each)]
+    return False
+
+
+def _looks_and_keeps(function: Function) -> bool:
+    """Whether it puts into a mapping of the function around what it did not find there."""
+    body = function.body
+    around = function.scope.body.bindings
+    own = {*body.bindings, *(name for name, _, _ in function.params)}
+    looked = {read[:-1] for stmt in body.stmts for read in stmt.reads if read[-1:] == "?"}
+    looked |= {str(call.func)[: -len(".get")] for call in body.calls if call.name == "get"}
+    return any(
+        name.endswith("[]") and name[:-2] in looked and name[:-2] in around and name[:-2] not in own
+        for stmt in body.stmts
+        if stmt.kind == "a"
+        for name in stmt.writes
     )

@@ -17,7 +17,7 @@ from slowpath.causes.loops import (
 )
 from slowpath.causes.reading import at_call
 from slowpath.causes.sequential_awaits import CAUSE
-from slowpath.causes.sequential_awaits.collected import collected
+from slowpath.causes.sequential_awaits.collected import collected, kept_for_others
 from slowpath.causes.sessions import its_own_session
 from slowpath.program.graph import LIKELY, Graph
 from slowpath.program.model import Body, Function, Stmt
@@ -63,6 +63,8 @@ def _in_loops(graph: Graph, function: Function) -> Iterator[Finding]:
             continue
         if own and not (is_lookup(call.name) and several_requests(calls, each.loop)):
             if not collected(body, each.site, each.loop):
+                continue
+            if kept_for_others(graph, function, each.site):
                 continue
         elif not _ASKS.search(str(call.func)) and not _reads(_name(graph, function, each.site)):
             continue
