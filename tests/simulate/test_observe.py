@@ -210,7 +210,7 @@ def test_a_database_that_was_always_full_shows_by_its_quickest(made: Builder) ->
 
 
 def test_what_ran_long_ago_is_told_as_it_would_be_warm(made: Builder) -> None:
-    """The same slice 20 ms after its like and right after it: cold, it took several times as long."""
+    """The same slice 20 ms after its like, when it took several times as long, and after that."""
     site = made.site("app.py", 1, "f")
     cold = 0.2 * float(TYPICAL.of(np.array([20 * MS]))[0])
     for start, length in ((0, 0.6), (20.6, cold), (20.61 + cold, 0.2)):

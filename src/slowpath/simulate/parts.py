@@ -12,6 +12,9 @@ from slowpath.simulate.system import BatchSpec, PoolSpec
 if TYPE_CHECKING:
     from slowpath.simulate.engine import Engine, Task
 
+#: Later than anything.
+NEVER_NS = 1 << 62
+
 
 class Pool:
     """Places that are waited for in line, which newcomers may overtake if it is barging."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
-from slowpath.simulate.engine import NEVER_NS, Op, Script
+from slowpath.simulate.engine import Op, Script
+from slowpath.simulate.parts import NEVER_NS
 from slowpath.simulate.warmth import TURN
 from slowpath.simulate.workload import Kind, Step, Workload
 
