@@ -161,6 +161,20 @@ def test_whoever_asks_before_the_woken_ones_turn_gets_the_place_unless_it_is_han
     assert [answer.kind for answer in sorted(answers, key=lambda a: a.end_ns)] == order
 
 
+def test_whoever_is_overtaken_waits_no_longer_for_that_before_it_gives_up() -> None:
+    work, leave = (Op.WORK, MS, 0), (Op.LEAVE, 0, 0)
+    three = (work, leave, work, leave, work)
+    holder = ((Op.TAKE, 0, 0), (Op.WAIT, 2 * MS, -1), *three, (Op.GIVE, 0, 0))
+    ask = ((Op.WORK, 1, 0), leave, (Op.TAKE, 0, 0))
+    waiter = (*ask, (Op.WAIT, S, -1), (Op.GIVE, 0, 0))
+    cards = iter([(holder, 0, 0), (waiter, 1, 0), (waiter, 2, 0)])
+    system = System(pools=(PoolSpec("pool", 1, timeout_ns=50 * MS, barging=True),))
+    source = Open(lambda: next(cards), lambda: MS * 12 // 10, most=3)
+    answers = {answer.kind: answer for answer in Engine(system, source, FOREVER).run()}
+    assert [answers[kind].failed for kind in range(3)] == [False, True, False]
+    assert answers[1].end_ns - answers[1].start_ns == pytest.approx(50 * MS, abs=3 * MS)
+
+
 @pytest.mark.parametrize("favour", [1.0, 2.0])
 def test_a_barging_pool_serves_as_many_but_lets_others_wait_for_longer(favour: float) -> None:
     rng = Random(5)

@@ -25,16 +25,16 @@ class Pool:
         self.spec = spec
         self.free = spec.size
         self.waiting: deque[_Ticket] = deque()
-        #: Who was told that a place is free, and has not asked again since.
-        self.woken: set[Task] = set()
+        #: Who was told that a place is free and has not asked again since, and until when it waits.
+        self.woken: dict[Task, int] = {}
         #: Who came while others waited, and who of them got a place before these.
         self.came = self.overtook = 0
         self.ahead = 0.0  # how many more may overtake
 
     def take(self, task: Task, engine: Engine) -> bool:
         """Give a task a place if one is free, else one in the line."""
-        again = task in self.woken
-        self.woken.discard(task)
+        deadline = self.woken.pop(task, None)
+        again = deadline is not None
         behind = not again and bool(self.waiting or self.woken)
         self.came += behind
         if self.free > 0:
@@ -43,7 +43,9 @@ class Pool:
                 self.overtook += 1
                 self.ahead += self.spec.favour - 1
             return True
-        ticket = _Ticket(task)
+        if deadline is None:
+            deadline = engine.now + (self.spec.timeout_ns or NEVER_NS)
+        ticket = _Ticket(task, deadline)
         self.waiting.append(ticket)
         if not again and self.ahead >= 1 and len(self.waiting) > 1:
             # Whoever's turn it was finds the place taken, and stands in line anew.
@@ -51,7 +53,7 @@ class Pool:
             self.overtook += 1
             self.waiting[0], self.waiting[-1] = ticket, self.waiting[0]
         if self.spec.timeout_ns:
-            engine.at(engine.now + self.spec.timeout_ns, ticket)
+            engine.at(max(engine.now, deadline), ticket)
         return False
 
     def give(self, engine: Engine) -> None:
@@ -63,7 +65,7 @@ class Pool:
                 ticket.task = None
                 if self.spec.barging:
                     self.free += 1
-                    self.woken.add(task)
+                    self.woken[task] = ticket.deadline_ns
                     task.at -= 1
                 engine.at(engine.now, task)
                 return
@@ -75,6 +77,7 @@ class _Ticket:
     """A place in the line before a pool; its deadline, when it fires."""
 
     task: Task | None
+    deadline_ns: int
 
     def fire(self, engine: Engine) -> None:
         if self.task is not None:
