@@ -42,8 +42,13 @@ def test_as_many_overtake_as_were_recorded_though_fewer_come_at_the_right_moment
     assert share(more) == pytest.approx(2 * by_itself, rel=0.2)
 
 
-def test_nobody_is_held_back_and_the_factor_is_bounded() -> None:
-    assert favoured(service(0.01)).pools[0].favour == 1
+def test_fewer_overtake_where_fewer_were_recorded() -> None:
+    fewer = favoured(service(0.05))
+    assert fewer.pools[0].favour == pytest.approx(0.25, rel=0.2)
+    assert share(fewer) == pytest.approx(0.05, rel=0.2)
+
+
+def test_the_factor_is_bounded() -> None:
     assert favoured(service(5.0)).pools[0].favour == MOST
 
 

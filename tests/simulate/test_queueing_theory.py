@@ -175,7 +175,7 @@ def test_whoever_is_overtaken_waits_no_longer_for_that_before_it_gives_up() -> N
     assert answers[1].end_ns - answers[1].start_ns == pytest.approx(50 * MS, abs=3 * MS)
 
 
-@pytest.mark.parametrize("favour", [1.0, 2.0])
+@pytest.mark.parametrize("favour", [0.5, 1.0, 2.0])
 def test_a_barging_pool_serves_as_many_but_lets_others_wait_for_longer(favour: float) -> None:
     rng = Random(5)
     hop = ((Op.WORK, MS // 5, 0), (Op.LEAVE, 0, 0))

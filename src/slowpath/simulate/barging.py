@@ -3,8 +3,9 @@
 In a pool that does not hand its places over, whoever asks between a place's return and the turn of
 whoever was woken for it gets it. The simulation knows the turns of the loop, but not all that
 makes newcomers come just then: a caller on the same machine, say, that sends its next request
-while the connection of its last one is still being given back. So it is told by a factor how many
-more get by in the recording than in its replay. What a cure does to the turns is simulated.
+while the connection of its last one is still being given back; nor all that keeps them from it. So
+it is told by a factor how many more, or fewer, get by in the recording than in its replay. What a
+cure does to the turns is simulated.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def favoured(workload: Workload) -> Workload:
             axis=0,
         ).tolist()
         if came >= ENOUGH and overtook and pool.overtaking:
-            favour = float(np.clip(pool.overtaking * came / overtook, 1.0, MOST))
+            favour = min(pool.overtaking * came / overtook, MOST)
             pool = replace(pool, favour=favour)
         pools.append(pool)
     return replace(workload, pools=tuple(pools))

@@ -29,7 +29,7 @@ class Pool:
         self.woken: dict[Task, int] = {}
         #: Who came while others waited, and who of them got a place before these.
         self.came = self.overtook = 0
-        self.ahead = 0.0  # how many more may overtake
+        self.ahead = 0.0  # how many more may overtake, beyond those who find a place free
 
     def take(self, task: Task, engine: Engine) -> bool:
         """Give a task a place if one is free, else one in the line."""
@@ -37,11 +37,11 @@ class Pool:
         again = deadline is not None
         behind = not again and bool(self.waiting or self.woken)
         self.came += behind
-        if self.free > 0:
+        if self.free > 0 and not (behind and self._kept()):
             self.free -= 1
             if behind and self.spec.barging:
                 self.overtook += 1
-                self.ahead += self.spec.favour - 1
+                self.ahead += max(0.0, self.spec.favour - 1)
             return True
         if deadline is None:
             deadline = engine.now + (self.spec.timeout_ns or NEVER_NS)
@@ -54,6 +54,17 @@ class Pool:
             self.waiting[0], self.waiting[-1] = ticket, self.waiting[0]
         if self.spec.timeout_ns:
             engine.at(max(engine.now, deadline), ticket)
+        return False
+
+    def _kept(self) -> bool:
+        """Tell whether a place is kept for whoever was woken, though another asks first."""
+        favour = self.spec.favour
+        if favour >= 1 or not self.woken:
+            return False
+        self.ahead += favour
+        if self.ahead < 1:
+            return True
+        self.ahead -= 1
         return False
 
     def give(self, engine: Engine) -> None:

@@ -15,7 +15,8 @@ class PoolSpec:
         barging: whether a free place goes to whoever asks next, as with `asyncio.Queue`: whoever
             is first in line is woken, but if another comes before it is its turn on the loop,
             it stands in line anew. Else places are handed over in the order of the line.
-        favour: how many times as many get before the line as come by in between.
+        favour: how many times as many get before the line as come by in between; less than one
+            if some of these find the place kept for whoever was woken.
     """
 
     name: str
