@@ -654,6 +654,39 @@ def test_waiting_for_a_loop_that_works_for_the_same_request_is_work(made: Builde
     ]
 
 
+def connects(made: Builder, born: float) -> int:
+    """A request connects from 1 to 9 ms; what a task born at `born` did then, ended at 8.9."""
+    request = made.request(0, 10, handler=line_of(made, 1))
+    made.slice(request, 0, 2)
+    made.span(request, "connect", 1, 9, line_of(made, 2), "tcp h:80")
+    child = made.task(request, born, site=line_of(made, 5))
+    other = made.request(2, 5, handler=line_of(made, 7))
+    made.slice(other, 2, 5)
+    made.slice(child, 5, 6)
+    made.slice(child, 8, 8.9)
+    made.slice(request, 9, 10)
+    return request
+
+
+def test_a_calls_own_task_waits_for_the_loop_and_does_the_rest_in_its_name(made: Builder) -> None:
+    request = connects(made, born=1.5)
+    assert told(ledger_of(made), request) == [
+        (1.0, "loop", "CPU", 1),
+        (1.0, "connect", "CPU", 2),
+        (3.0, "loop_wait", "WAIT", 2),
+        (1.0, "connect", "CPU", 2),
+        (2.0, "connect", "WAIT", 2),
+        (0.9, "connect", "CPU", 2),
+        (0.1, "loop_wait", "WAIT", 2),
+        (1.0, "loop", "CPU", 1),
+    ]
+
+
+def test_a_task_that_was_there_before_a_call_is_not_the_calls(made: Builder) -> None:
+    request = connects(made, born=0.5)
+    assert told(ledger_of(made), request)[2] == (6.0, "connect", "WAIT", 2)
+
+
 def test_a_middleware_follows_a_stream_that_its_childs_child_sends(made: Builder) -> None:
     request = made.request(0, 12, handler=line_of(made, 1))
     made.slice(request, 0, 1)

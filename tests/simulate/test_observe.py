@@ -102,6 +102,16 @@ def test_blocked_and_computed_slices_are_told_apart(made: Builder) -> None:
     ]
 
 
+def test_a_wait_in_which_nobody_could_have_answered_is_a_turn_of_the_loop(made: Builder) -> None:
+    request = made.request(0, 5)
+    made.slice(request, 0, 1)
+    made.span(request, "http", 0.5, 4, made.site(), "GET h/x")
+    made.slice(request, 1.005, 2)  # a checkpoint of the client's
+    made.slice(request, 4, 5)
+    kinds = [step.kind for step in observe(build(made.recording())).behaviours[0].steps]
+    assert kinds[2:6] == [Kind.YIELD, Kind.LOOP, Kind.WAIT, Kind.LOOP]
+
+
 def test_a_job_holds_a_thread_and_computes_in_it(made: Builder) -> None:
     request = made.request(0, 22, handler=made.site("app.py", 1, "f"))
     made.slice(request, 0, 1)

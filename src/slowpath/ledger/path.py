@@ -26,10 +26,15 @@ SLACK_SHARE = 0.05
 MAX_DEPTH = 50
 
 _THREAD, _RECEIVE = SPAN_KINDS["thread"], SPAN_KINDS["receive"]
+_LOOP = ACTIVITIES["loop"]
 #: Acts that do not tell what was awaited, so that a child may.
 _VAGUE = frozenset(
     ACTIVITIES[name] for name in ("unattributed", "await", "receive", "transaction", "checkout")
 )
+
+#: Calls to elsewhere, which clients may leave to tasks of their own (one for each address they try
+#: to connect to, say). What such a task does has the call's name.
+_CALLS = frozenset(ACTIVITIES[name] for name in ("connect", "http", "sql", "cache"))
 
 Range = tuple[int, int]
 
@@ -95,18 +100,18 @@ class Paths:
             return own
         result: list[Act] = []
         gap: list[Act] = []
+        call, called = (-1, 0), 0  # the latest call to elsewhere, and since when it is under way
         for act in own:
-            if act.mode == Mode.WAIT:
-                gap.append(act)
-                continue
-            if gap:
-                result += self._gap(line, gap)
+            if gap and act.mode != Mode.WAIT:
+                result += self._gap(line, gap, called)
                 gap = []
-            result.append(act)
-        return result + self._gap(line, gap) if gap else result
+            if (act.activity, act.resource) != call and act.activity != LOOP_WAIT:
+                call, called = (act.activity, act.resource), act.start
+            (gap if act.mode == Mode.WAIT else result).append(act)
+        return result + self._gap(line, gap, called) if gap else result
 
-    def _gap(self, line: int, gap: list[Act]) -> list[Act]:
-        """Return the acts of one gap of `line`."""
+    def _gap(self, line: int, gap: list[Act], called: int) -> list[Act]:
+        """Return the acts of one gap of `line`, whose last call is under way since `called`."""
         result: list[Act] = []
         for act in gap:
             if act.activity == _THREAD and act.link in self.ranges:
@@ -116,16 +121,20 @@ class Paths:
             else:
                 result.append(act)
         awaited = next((act for act in reversed(gap) if act.activity != LOOP_WAIT), None)
-        if awaited is None or awaited.activity not in _VAGUE:
-            return result
         start, end = gap[0].start, gap[-1].end
-        if not gap[-1].busy:
+        if awaited is None or not gap[-1].busy:
             return result  # nothing let it go on
+        named = awaited.activity in _CALLS
+        if not named and awaited.activity not in _VAGUE:
+            return result
         found = self._waker(line, awaited, start, end)
         if found is None:
             return result
         child, done = found
-        born = max(start, self.own(child)[0].start)
+        began = self.own(child)[0].start
+        if named and began < called:
+            return result  # no task of the call's
+        born = max(start, began)
         # From then on it was in the loop's queue.
         loop = self.registry.number("loop", awaited.thread)
         tail = awaited._replace(
@@ -133,7 +142,10 @@ class Paths:
         )
         return [
             *_clip(result, start, born),
-            *(act._replace(line=line) for act in _clip(self.resolved(child), born, done)),
+            *(
+                _as_called(act, awaited) if named else act._replace(line=line)
+                for act in _clip(self.resolved(child), born, done)
+            ),
             *(self._own_turns(tail, line) if done < end else ()),
         ]
 
@@ -235,6 +247,15 @@ class Paths:
             member = alive[position]
             if member not in self._following and self.own(member)[-1].end > start:
                 yield member
+
+
+def _as_called(act: Act, call: Act) -> Act:
+    """Return what a task of a call's own did, as the call's unless it has a better name."""
+    if act.activity in _VAGUE or act.activity == _LOOP:
+        act = act._replace(activity=call.activity, site=call.site, resource=call.resource)
+    elif act.activity == LOOP_WAIT:
+        act = act._replace(site=call.site)
+    return act._replace(line=call.line)
 
 
 def _last_slice(acts: list[Act], before: int) -> int:

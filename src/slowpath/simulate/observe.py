@@ -47,6 +47,9 @@ VAGUE = frozenset(
     ACTIVITIES[name]
     for name in ("await", "receive", "unattributed", "transaction", "checkout", "loop_wait")
 )
+#: Nobody answers within so little: whoever waited for no more was let go on by the loop itself, in
+#: its next round (a checkpoint, a future that was done).
+HOP_NS = 20_000
 #: A loop that is busy for this share of the time is what makes waits long.
 FULL = 0.8
 
@@ -205,6 +208,9 @@ class _Observer:
                 return
             if activity in self.queued:
                 self._handed_over = True
+                return
+            if ns < HOP_NS:
+                steps.append(Step(Kind.YIELD))
                 return
             station = self._station(activity, resource)
             if station >= 0:
