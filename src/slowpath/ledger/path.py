@@ -129,25 +129,51 @@ class Paths:
             return result
         found = self._waker(line, awaited, start, end)
         if found is None:
-            return result
+            told = None if named else self._told(line, awaited.thread, start, end)
+            if told is None:
+                return result
+            return [*_clip(result, start, told), *self._tail(awaited, told, end, line)]
         child, done = found
         began = self.own(child)[0].start
         if named and began < called:
             return result  # no task of the call's
         born = max(start, began)
-        # From then on it was in the loop's queue.
-        loop = self.registry.number("loop", awaited.thread)
-        tail = awaited._replace(
-            start=done, end=end, activity=LOOP_WAIT, resource=0, awaits=loop, link=0, busy=0
-        )
         return [
             *_clip(result, start, born),
             *(
                 _as_called(act, awaited) if named else act._replace(line=line)
                 for act in _clip(self.resolved(child), born, done)
             ),
-            *(self._own_turns(tail, line) if done < end else ()),
+            *self._tail(awaited, done, end, line),
         ]
+
+    def _tail(self, awaited: Act, done: int, end: int, line: int) -> list[Act]:
+        """Return the end of a wait: from when it was in the loop's queue."""
+        if done >= end:
+            return []
+        loop = self.registry.number("loop", awaited.thread)
+        tail = awaited._replace(
+            start=done, end=end, activity=LOOP_WAIT, resource=0, awaits=loop, link=0, busy=0
+        )
+        return self._own_turns(tail, line)
+
+    def _told(self, line: int, thread: int, start: int, end: int) -> int | None:
+        """Return when another task of the request let a line go on that ran at `end`, if one did.
+
+        Tasks of a request that hand things to each other (a middleware and the app within) wait
+        for each other's turns.
+        """
+        done = max(
+            (_last_slice(self.own(m), end) for m in self._alive(self.relatives, line, start, end)),
+            default=0,
+        )
+        return done if done > start and self._followed(thread, done, end, SLACK_NS) else None
+
+    def _followed(self, thread: int, done: int, end: int, slack: int) -> bool:
+        """Tell whether a line that was let go on at `done` ran when the loop had come to it."""
+        late = end - done
+        busy = self.loops.busy_ns(thread, done, end) if late > slack else late
+        return busy >= BUSY_SHARE * late
 
     def _own_turns(self, act: Act, line: int) -> list[Act]:
         """Return a wait for the loop with what the request's other tasks did on it meanwhile.
@@ -157,6 +183,7 @@ class Paths:
         turns = [
             turn._replace(line=line)
             for other in self._alive(self.relatives, line, act.start, act.end)
+            if other not in self._following
             for turn in _within(self.own(other), act.start, act.end)
             if turn.mode != Mode.WAIT
         ]
@@ -211,6 +238,8 @@ class Paths:
         best: tuple[bool, int, int] | None = None
         slack = max(SLACK_NS, int((end - start) * SLACK_SHARE))
         for child in self._alive(family, line, start, end):
+            if child in self._following:
+                continue
             acts = self.own(child)
             finished = acts[-1].end <= end
             done = acts[-1].end if finished else _last_slice(acts, end)
@@ -218,16 +247,14 @@ class Paths:
                 continue
             if best is not None and (finished, done) <= best[:2]:
                 continue
-            late = end - done
-            busy = self.loops.busy_ns(awaited.thread, done, end) if late > slack else late
-            if busy >= BUSY_SHARE * late:
+            if self._followed(awaited.thread, done, end, slack):
                 best = (finished, done, child)
         return (best[2], best[1]) if best is not None else None
 
     def _alive(
         self, family: Mapping[int, list[int]], line: int, start: int, end: int
     ) -> Iterator[int]:
-        """Yield those of a line's family that lived in [start, end), the youngest first."""
+        """Yield the others of a line's family that lived in [start, end), the youngest first."""
         members = family.get(line)
         if not members:
             return
@@ -245,7 +272,7 @@ class Paths:
             if last_deaths[position] <= start:
                 return  # all older ones were gone
             member = alive[position]
-            if member not in self._following and self.own(member)[-1].end > start:
+            if member != line and self.own(member)[-1].end > start:
                 yield member
 
 

@@ -60,6 +60,8 @@ Steps = tuple[Step, ...]
 ON_LOOP = (Kind.LOOP, Kind.BLOCKED)
 #: Steps that take time.
 TIMED = (Kind.LOOP, Kind.BLOCKED, Kind.WAIT, Kind.THREAD, Kind.FREE)
+#: Steps that end a slice, as far as the steps tell: a place that is free is taken without waiting.
+SUSPENDS = (Kind.WAIT, Kind.THREAD, Kind.FREE, Kind.YIELD, Kind.JOIN, Kind.GATHER)
 #: Steps that compute in threads or in other processes.
 ASIDE = (Kind.THREAD, Kind.FREE)
 

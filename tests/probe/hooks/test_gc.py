@@ -1,9 +1,11 @@
 """Collections are told on the line that they stop."""
 
+import asyncio
 import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 
 import greenlet
 
@@ -41,9 +43,34 @@ def test_a_full_collection_is_told_where_it_happened():
     assert not span.is_async
 
 
-def test_outside_a_line_nothing_is_told():
+def test_in_a_callback_of_the_loop_it_is_told_as_a_line_that_holds_it():
+    async def waits() -> None:
+        done = asyncio.Event()
+
+        def callback() -> None:
+            litter(5_000)
+            gc.collect()
+            done.set()
+
+        asyncio.get_running_loop().call_soon(callback)
+        await done.wait()
+
+    with only_when_told(), recording(GcHook()) as seen:
+        seen.run(waits())
+    [span] = seen.spans("gc")
+    held, line = (record for record in seen.records if record.line == span.line and record != span)
+    assert (held.kind, line.kind) == ("SLICE", "LINE")
+    assert span.site.path == line.site.path == __file__
+    assert (held.start, held.end) == (span.start, span.end)
+    assert held.a == held.b == held.end - held.start
+    assert not span.is_async
+
+
+def test_in_a_thread_that_has_run_no_line_nothing_is_told():
     with recording(GcHook()) as seen:
-        gc.collect()
+        thread = Thread(target=gc.collect)
+        thread.start()
+        thread.join()
         seen.decode()
     assert seen.records == []
 

@@ -27,15 +27,16 @@ LEAST_SHARE = 0.1
 def edit(finding: Finding, ledger: Ledger) -> Edit:
     """Encode no more than a page, with a compiled encoder.
 
-    What the endpoint's other work does with the rows and the body shrinks with the page, too; and
-    so do the statements that bring the rows, in whose way others find less then.
+    What the framework does with the rows and the body, in the slice that encodes them, shrinks with
+    the page, too; and so do the statements that bring the rows, in whose way others find less then.
     """
     size = int(finding.evidence.get("response_bytes") or 0)
     page = min(1.0, PAGE_BYTES / size) if size else 1.0
+    encoding = claimed(ledger, finding.claims)
     around = at_line(ledger, finding.path, finding.line, ("loop", "handler"))
     edits: list[Edit] = [
-        Scaled(claimed(ledger, finding.claims), COMPILED_SHARE * page),
-        Scaled(around, page),
+        Scaled(around, max(LEAST_SHARE, page), amid=encoding),
+        Scaled(encoding, COMPILED_SHARE * page),
     ]
     rows = with_many_rows(ledger, culprits(ledger, finding.claims))
     if rows.keys:

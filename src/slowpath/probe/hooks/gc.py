@@ -1,11 +1,11 @@
-"""Garbage collections, which stop whatever line they happen in."""
+"""Garbage collections, which stop whatever line they happen in, or the loop between two."""
 
 import gc
 import sys
 from typing import Any, Dict
 
 from slowpath.probe import core, wire
-from slowpath.probe.core import local, now
+from slowpath.probe.core import Here, Line, local, now, record
 from slowpath.probe.hook import Hook
 
 _GC = wire.SPAN_KINDS["gc"]
@@ -36,17 +36,34 @@ class GcHook(Hook):
         if phase == "start":
             self._started = now()
             return
-        ended = now()
-        line = local.here.line
-        if line is None or not self.enabled or ended - self._started < core.FLOOR_NS:
+        started, ended = self._started, now()
+        here = local.here
+        if not self.enabled or ended - started < core.FLOOR_NS:
             return
+        if here.line is None and core.watched.get(here.ident) is not here:
+            return  # a thread that has run no line
         try:
             # It may have been set off by C code at the bottom of a greenlet, below any frame.
             site = core.own_site(sys._getframe().f_back)
+            line = here.line or between_lines(here, site, started, ended)
             generation, collected = info.get("generation", -1), info.get("collected", -1)
-            core.emit(_GC, line, self._started, ended, site, "", generation, collected)
+            core.emit(_GC, line, started, ended, site, "", generation, collected)
         except Exception as exc:
             self.failed(exc)
+
+
+def between_lines(here: Here, site: int, started: int, ended: int) -> Line:
+    """Record that a thread was held though it ran no line, and return a line that stands for it.
+
+    Callbacks of the loop (a driver that decodes rows as they come in) run in no task; a collection
+    that they set off keeps all of these waiting.
+    """
+    line = Line(None)
+    line.paused = started
+    spent = ended - started
+    record(wire.SLICE, 0, here.number, line.id, 0, 0, started, ended, spent, spent)
+    record(wire.LINE, 0, 0, line.id, site, 0, started, 0, 0, -1)
+    return line
 
 
 HOOKS = (GcHook,)

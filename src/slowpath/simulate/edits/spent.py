@@ -9,6 +9,7 @@ from slowpath.ledger import ACTIVITIES
 from slowpath.simulate.edits.base import matched, rewritten, with_less_garbage
 from slowpath.simulate.workload import (
     ON_LOOP,
+    SUSPENDS,
     TIMED,
     Kind,
     Pool,
@@ -111,16 +112,21 @@ class Scaled:
 
     Attributes:
         at_most_ns: and no longer than this; 0 for no bound.
+        amid: only in slices in which this is done, too.
     """
 
     where: Where
     factor: float
     at_most_ns: int = 0
+    amid: Where | None = None
 
     def apply(self, workload: Workload) -> Workload:
         def change(steps: Steps) -> Iterator[Step]:
             left_out = False
-            for step, mine in zip(steps, matched(steps, self.where), strict=True):
+            meant = matched(steps, self.where)
+            if self.amid is not None:
+                meant = _amid(steps, meant, self.amid)
+            for step, mine in zip(steps, meant, strict=True):
                 if not mine:
                     left_out = left_out and step.kind not in TIMED
                     if not (left_out and step.kind == Kind.YIELD):
@@ -135,6 +141,18 @@ class Scaled:
     def _scaled(self, step: Step) -> int:
         ns = step.ns * max(0.0, self.factor)
         return round(min(ns, self.at_most_ns) if self.at_most_ns else ns)
+
+
+def _amid(steps: Steps, meant: list[bool], where: Where) -> list[bool]:
+    """Return of what is meant only what is in one slice with a step of `where`."""
+    kept: list[bool] = []
+    begin, found = 0, False
+    for i, step in enumerate(steps):
+        if step.kind in SUSPENDS:
+            kept += [mine and found for mine in meant[begin:i]]
+            begin, found = i, False
+        found = found or step in where
+    return kept + [mine and found for mine in meant[begin:]]
 
 
 @dataclass(frozen=True)
