@@ -687,6 +687,40 @@ def test_a_task_that_was_there_before_a_call_is_not_the_calls(made: Builder) -> 
     assert told(ledger_of(made), request)[2] == (6.0, "connect", "WAIT", 2)
 
 
+def hands_over(made: Builder, *others: tuple[float, float]) -> int:
+    """A child waits from 1.2 to 8 ms, its sibling runs from 2 to 3, others in these times."""
+    request = made.request(0, 9, handler=line_of(made, 1))
+    made.slice(request, 0, 1)
+    child = made.task(request, 0.5, site=line_of(made, 2))
+    sibling = made.task(request, 0.5, site=line_of(made, 3))
+    made.slice(child, 1, 1.2)
+    made.slice(sibling, 2, 3)
+    for start, end in others:
+        other = made.request(start, end, handler=line_of(made, 7))
+        made.slice(other, start, end)
+    made.span(child, "await", 1.2, 8, line_of(made, 2), "Queue.get")
+    made.slice(child, 8, 8.5)
+    made.slice(request, 8.5, 9)
+    made.slice(sibling, 12, 13)
+    return request
+
+
+def test_a_task_that_another_of_its_request_let_go_on_waited_for_the_loop(made: Builder) -> None:
+    # Pauses in which the loop reads what came in hide that it was busy all the time.
+    request = hands_over(made, (3.5, 4.5), (5, 6.3), (6.8, 7.5))
+    assert told(ledger_of(made), request)[2:] == [
+        (1.8, "await", "WAIT", 2),
+        (5.0, "loop_wait", "WAIT", 2),
+        (0.5, "loop", "CPU", 2),
+        (0.5, "loop", "CPU", 1),
+    ]
+
+
+def test_on_an_idle_loop_nobody_was_let_go_on_so_long_ago(made: Builder) -> None:
+    request = hands_over(made)
+    assert told(ledger_of(made), request)[2] == (6.8, "await", "WAIT", 2)
+
+
 def test_a_middleware_follows_a_stream_that_its_childs_child_sends(made: Builder) -> None:
     request = made.request(0, 12, handler=line_of(made, 1))
     made.slice(request, 0, 1)

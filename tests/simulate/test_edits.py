@@ -145,6 +145,12 @@ def test_scaled_is_bounded() -> None:
     ]
 
 
+def test_what_is_meant_amid_other_work_is_meant_in_its_slices_only() -> None:
+    edit = Scaled(at(1), 0.5, amid=at(2))
+    steps = (work(4), wait(1, 9), work(4), TAKE, work(6, 2), work(2), wait(1, 9), work(4))
+    assert [ms for name, ms in edited(edit, *steps) if name == "LOOP"] == [4, 2, 6, 1, 4]
+
+
 def test_of_ten_calls_nine_are_answered_from_memory() -> None:
     calls = tuple(Behaviour((work(1), wait(20, 2), ANSWER), 0) for _ in range(10))
     after = Cached(at(2), 0.9).apply(replace(workload(), behaviours=calls))
