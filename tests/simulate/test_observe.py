@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from slowpath.simulate.observe import observe
 from slowpath.simulate.places import overtaking
 from slowpath.simulate.replay import simulate
 from slowpath.simulate.scripts import Scripts
+from slowpath.simulate.system import Way
 from slowpath.simulate.warmth import TYPICAL
 from slowpath.simulate.workload import Kind, Where, Workload
 from tests.ledger.builder import MS, Builder, ns
@@ -146,6 +149,27 @@ def test_users_think_for_as_long_as_they_do_not_wait(made: Builder) -> None:
         pytest.approx(100 * MS, rel=0.01),
         1000 * MS,
     )
+
+
+def test_each_endpoints_answers_have_their_own_way_back(made: Builder) -> None:
+    for i in range(8):
+        for route, back in (("/large", 3), ("/small", 1)):
+            kept = 20 * (i > 2)  # waits for the loop, before it is seen
+            late = 5 * (i > 4)  # its client is at work on others
+            at = 100 * i
+            request = made.request(at + 0.5 + kept, at + 50, route=route, sent=at)
+            made.client[-1] = replace(made.client[-1], end_ns=ns(at + 50 + back + late))
+            made.requests[-1] = replace(made.requests[-1], client=made.client[-1])
+            made.slice(request, at + 0.5 + kept, at + 50)
+    ledger = build(made.recording())
+    found = {
+        ledger.endpoints[behaviour.endpoint].name: behaviour.way
+        for behaviour in observe(ledger).behaviours
+    }
+    assert found == {
+        "GET /large": Way(MS // 2, 3 * MS),
+        "GET /small": Way(MS // 2, MS),
+    }
 
 
 def test_a_rate_is_replayed_as_a_rate(made: Builder) -> None:

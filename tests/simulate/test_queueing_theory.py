@@ -11,7 +11,7 @@ import pytest
 
 from slowpath.simulate.engine import Answer, Engine, Op, Script
 from slowpath.simulate.sources import Closed, Draw, Open
-from slowpath.simulate.system import BatchSpec, PoolSpec, StationSpec, System
+from slowpath.simulate.system import NO_WAY, BatchSpec, PoolSpec, StationSpec, System
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -24,7 +24,7 @@ def exponential(rng: Random, mean_ns: float) -> Callable[[], int]:
 
 
 def always(make: Callable[[], Script]) -> Draw:
-    return lambda: (make(), 0, 0)
+    return lambda: (make(), 0, NO_WAY)
 
 
 def open_run(
@@ -154,7 +154,7 @@ def test_whoever_asks_before_the_woken_ones_turn_gets_the_place_unless_it_is_han
     three = (work, leave, work, leave, work)
     holder = ((Op.TAKE, 0, 0), (Op.WAIT, 2 * MS, -1), *three, (Op.GIVE, 0, 0))
     waiter = ((Op.WORK, 1, 0), leave, (Op.TAKE, 0, 0), (Op.WAIT, MS, -1), (Op.GIVE, 0, 0))
-    cards = iter([(holder, 0, 0), (waiter, 1, 0), (waiter, 2, 0)])
+    cards = iter([(holder, 0, NO_WAY), (waiter, 1, NO_WAY), (waiter, 2, NO_WAY)])
     system = System(pools=(PoolSpec("pool", 1, barging=barging),))
     source = Open(lambda: next(cards), lambda: MS * 12 // 10, most=3)
     answers = Engine(system, source, FOREVER).run()
@@ -167,7 +167,7 @@ def test_whoever_is_overtaken_waits_no_longer_for_that_before_it_gives_up() -> N
     holder = ((Op.TAKE, 0, 0), (Op.WAIT, 2 * MS, -1), *three, (Op.GIVE, 0, 0))
     ask = ((Op.WORK, 1, 0), leave, (Op.TAKE, 0, 0))
     waiter = (*ask, (Op.WAIT, S, -1), (Op.GIVE, 0, 0))
-    cards = iter([(holder, 0, 0), (waiter, 1, 0), (waiter, 2, 0)])
+    cards = iter([(holder, 0, NO_WAY), (waiter, 1, NO_WAY), (waiter, 2, NO_WAY)])
     system = System(pools=(PoolSpec("pool", 1, timeout_ns=50 * MS, barging=True),))
     source = Open(lambda: next(cards), lambda: MS * 12 // 10, most=3)
     answers = {answer.kind: answer for answer in Engine(system, source, FOREVER).run()}

@@ -25,7 +25,7 @@ from random import Random
 from typing import Any, NamedTuple, Protocol
 
 from slowpath.simulate.parts import NEVER_NS, Cpu, Station
-from slowpath.simulate.system import System
+from slowpath.simulate.system import NO_WAY, System, Way
 from slowpath.simulate.worker import Worker
 
 
@@ -100,19 +100,19 @@ class Engine:
         self.cpu = Cpu(self, system.cores)
         self.workers = [Worker(self, system, number) for number in range(system.workers)]
 
-    def send(self, at_ns: int, script: Script, kind: int, user: int, network_ns: int = 0) -> None:
+    def send(self, at_ns: int, script: Script, kind: int, user: int, way: Way = NO_WAY) -> None:
         """Let a request come at a time.
 
         Args:
-            network_ns: what its way here and back takes, which its sender feels too.
+            way: what it takes to come here and back, which its sender feels too.
         """
         task = Task(
             script, self.random.choice(self.workers) if len(self.workers) > 1 else self.workers[0]
         )
-        task.request = _Request(at_ns, kind, user, network_ns)
+        task.request = _Request(at_ns, kind, user, way.back_ns)
         task.outside = True
         self.sent += 1
-        self.at(at_ns + network_ns // 2, task)
+        self.at(at_ns + way.there_ns, task)
 
     def at(self, time_ns: int, what: Any) -> None:
         """Call `what.fire(engine)` at a time."""
@@ -138,7 +138,7 @@ class Engine:
 
     def answer(self, request: _Request, failed: bool) -> None:
         """Note an answer, and let its sender know."""
-        back = request.network_ns - request.network_ns // 2
+        back = request.back_ns
         self.answers.append(Answer(request.start_ns, self.now + back, request.kind, failed))
         if back:
             self.at(self.now + back, _Notice(request.user))
@@ -163,7 +163,7 @@ class _Request:
     start_ns: int
     kind: int
     user: int
-    network_ns: int
+    back_ns: int
     answered: bool = False
 
 

@@ -18,7 +18,7 @@ from slowpath.simulate.contention import (
     saturated_capacity,
 )
 from slowpath.simulate.cooling import slices_by_loop
-from slowpath.simulate.offered import network_ns, offered
+from slowpath.simulate.offered import offered, ways
 from slowpath.simulate.places import QUEUES, Mark, Places
 from slowpath.simulate.turns import turns_ns
 from slowpath.simulate.warmth import SUFFERS_NS, TYPICAL
@@ -85,7 +85,7 @@ class _Observer:
         places = self.places
         has_queue = {pool.kind for pool in places.pools}
         self.queued = {activity for activity, kind in QUEUES.items() if kind in has_queue}
-        network = network_ns(ledger)
+        way = ways(ledger)
         count = len(ledger.requests)
         direct = self._by_request(ledger.direct, count)
         beside = self._by_request(ledger.overlapped, count)
@@ -100,7 +100,7 @@ class _Observer:
             Behaviour(
                 steps=_alone(steps, slowed),
                 endpoint=int(ledger.endpoint_of[index]),
-                network_ns=network,
+                way=way[int(ledger.endpoint_of[index])],
             )
             for index, steps in drafts
         )

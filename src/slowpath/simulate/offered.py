@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from slowpath.ledger import Ledger
 from slowpath.recording import Recording
+from slowpath.simulate.system import Way
 from slowpath.simulate.workload import Load
 
+#: Of the answers of an endpoint so many are the quicker ones.
+QUICKER = 0.25
 #: The client's view of a run counts from so many of its requests on.
 MIN_CALLS = 5
 
 
-def network_ns(ledger: Ledger) -> int:
-    """Return what the way to the server and back takes when nothing is in its way, ns."""
-    found = [
-        call.end_ns - call.start_ns - ((request.complete_ns or request.end_ns) - request.start_ns)
-        for request in ledger.requests
-        if (call := request.client) is not None and not request.websocket
-    ]
-    # The quickest met no queue; what others met comes up again in the simulation.
-    return max(0, min(found, default=0))
+def ways(ledger: Ledger) -> list[Way]:
+    """Return what the way to the server and back takes by itself, for each endpoint.
+
+    The way back is that of the quicker answers: large ones take longer, and nothing that is known
+    keeps them, except for the client being at work on others. The way there is that of the
+    quickest request, which came to a loop that was looking; what kept the others comes up again in
+    the simulation.
+    """
+    there: list[int] = []
+    back: list[list[int]] = [[] for _ in ledger.endpoints]
+    for request, endpoint in zip(ledger.requests, ledger.endpoint_of.tolist(), strict=True):
+        call = request.client
+        if call is not None and not request.websocket:
+            there.append(request.start_ns - call.start_ns)
+            back[endpoint].append(call.end_ns - (request.complete_ns or request.end_ns))
+    quickest = max(0, min(there, default=0))
+    return [Way(quickest, max(0, int(np.quantile(each, QUICKER))) if each else 0) for each in back]
 
 
 def offered(ledger: Ledger) -> Load:

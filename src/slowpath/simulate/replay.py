@@ -12,6 +12,7 @@ import numpy.typing as npt
 from slowpath.simulate.engine import Answer, Engine, Script
 from slowpath.simulate.scripts import Scripts
 from slowpath.simulate.sources import Closed, Open
+from slowpath.simulate.system import Way
 from slowpath.simulate.workload import Load, Workload
 
 Floats = npt.NDArray[np.float64]
@@ -79,11 +80,11 @@ class _Deck:
         self.cards = [n for start in blocks for n in range(start, min(start + size, count))]
         self.at = 0 if resample else len(self.cards) * (seed % PARTS) // PARTS
 
-    def __call__(self) -> tuple[Script, int, int]:
+    def __call__(self) -> tuple[Script, int, Way]:
         number = self.cards[self.at]
         self.at = (self.at + 1) % len(self.cards)
         behaviour = self.behaviours[number]
-        return self.scripts[number], behaviour.endpoint, behaviour.network_ns
+        return self.scripts[number], behaviour.endpoint, behaviour.way
 
 
 def blocks_of(count: int) -> tuple[int, list[int]]:

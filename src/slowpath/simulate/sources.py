@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from slowpath.simulate.engine import Engine, Script
+from slowpath.simulate.system import Way
 
 
 class Draw(Protocol):
     """Chooses what the next request does."""
 
-    def __call__(self) -> tuple[Script, int, int]:
-        """Return a script, its kind, and what its way takes (ns)."""
+    def __call__(self) -> tuple[Script, int, Way]:
+        """Return a script, its kind, and its way."""
 
 
 @dataclass
@@ -43,8 +44,8 @@ class Closed:
     def _ask(self, engine: Engine, at_ns: int, user: int) -> None:
         if at_ns >= self.last_ns:
             return
-        script, kind, network_ns = self.draw()
-        engine.send(at_ns, script, kind, user, network_ns)
+        script, kind, way = self.draw()
+        engine.send(at_ns, script, kind, user, way)
 
 
 @dataclass
@@ -71,8 +72,8 @@ class Open:
         if self.sent >= self.most or engine.now >= self.last_ns:
             return
         self.sent += 1
-        script, kind, network_ns = self.draw()
-        engine.send(engine.now, script, kind, -1, network_ns)
+        script, kind, way = self.draw()
+        engine.send(engine.now, script, kind, -1, way)
         engine.at(engine.now + self.gap_ns(), self)
 
     def answered(self, engine: Engine, user: int) -> None:

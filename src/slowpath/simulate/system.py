@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from slowpath.simulate.warmth import Warmth
+
+
+class Way(NamedTuple):
+    """What a request's way to the server and its answer's way back take, ns."""
+
+    there_ns: int = 0
+    back_ns: int = 0
+
+
+NO_WAY = Way()
 
 
 @dataclass(frozen=True)

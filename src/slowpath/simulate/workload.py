@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from slowpath.simulate.system import BatchSpec, PoolSpec, StationSpec, System
+from slowpath.simulate.system import NO_WAY, BatchSpec, PoolSpec, StationSpec, System, Way
 from slowpath.simulate.warmth import Warmth
 
 
@@ -72,12 +72,12 @@ class Behaviour:
 
     Attributes:
         endpoint: index into the ledger's endpoints.
-        network_ns: what its way to the server and back took beside.
+        way: what it takes to come to the server, and its answer to come back.
     """
 
     steps: Steps
     endpoint: int
-    network_ns: int = 0
+    way: Way = NO_WAY
 
     @cached_property
     def uses_threads(self) -> bool:
