@@ -22,9 +22,13 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[tuple[int, int]] | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._size = 0
+        self._answering = False  # whether some of the answer has come
 
     async def get(self, path: str, headers: bytes, timeout_s: float) -> tuple[int, int]:
         """Ask for a path; return the status and the bytes of the body.
+
+        A server may close a kept connection just when it is asked again (uvicorn does so after an
+        error that nobody handled); then it is asked once more, as RFC 9110, 9.2.2, lets clients do.
 
         Args:
             headers: lines of their own, each ended by CRLF.
@@ -33,7 +37,17 @@ class Connection(asyncio.Protocol):
             ConnectionError: the connection was closed before the answer was complete.
             TimeoutError: the answer took too long; the connection is given up.
         """
+        kept = self._transport is not None
+        try:
+            return await self._get(path, headers, timeout_s)
+        except ConnectionError:
+            if not kept or self._answering:
+                raise
+            return await self._get(path, headers, timeout_s)
+
+    async def _get(self, path: str, headers: bytes, timeout_s: float) -> tuple[int, int]:
         loop = asyncio.get_running_loop()
+        self._answering = False
         if self._transport is None or self._transport.is_closing():
             self._transport, _ = await loop.create_connection(lambda: self, self.host, self.port)
         self._answer = answer = loop.create_future()
@@ -56,6 +70,7 @@ class Connection(asyncio.Protocol):
     # --- What the transport and the parser call ---------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        self._answering = True
         if self._parser is not None:
             try:
                 self._parser.feed_data(data)

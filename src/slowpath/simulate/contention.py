@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
+#: A stay as it is found: start, end, resource, request, whether its end was seen.
+Stay = tuple[int, int, int, int, bool]
 #: Capacities that are tried: how many can be served at full speed.
 CANDIDATES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 #: A capacity must explain so much of the scatter of the stays, or none is assumed.
@@ -34,6 +37,8 @@ class Stays:
         resource: what was asked; what is alike takes alike when alone.
         company: how many were there on average during each stay, itself included.
         request: for which request.
+        seen: whether its end was: behind a loop that is held the least that is possible is taken
+            for its length.
     """
 
     start: Ints
@@ -41,13 +46,15 @@ class Stays:
     resource: Ints
     company: Floats
     request: Ints
+    seen: Flags
 
     @classmethod
-    def of(cls, found: Sequence[tuple[int, int, int, int]]) -> Stays:
-        """Make it of (start, end, resource, request)."""
-        table = np.array(found, np.int64).reshape(-1, 4)
+    def of(cls, found: Sequence[Stay]) -> Stays:
+        """Make it of stays as they are found."""
+        table = np.array(found, np.int64).reshape(-1, 5)
         start, end = table[:, 0], table[:, 1]
-        return cls(start, end - start, table[:, 2], company(start, end), table[:, 3])
+        seen = table[:, 4] > 0
+        return cls(start, end - start, table[:, 2], company(start, end), table[:, 3], seen)
 
     def computed(self, texts: Sequence[str]) -> Stays:
         """Return those for which the station computes, with the company of each other.
@@ -65,8 +72,9 @@ class Stays:
         ]
         mine = np.isin(self.resource, kinds)
         start, end = self.start[mine], self.start[mine] + self.length[mine]
+        others = company(start, end)
         return Stays(
-            start, end - start, self.resource[mine], company(start, end), self.request[mine]
+            *(start, end - start, self.resource[mine], others, self.request[mine], self.seen[mine])
         )
 
     def stretch(self, capacity: float) -> Floats:

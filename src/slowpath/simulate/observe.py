@@ -13,6 +13,7 @@ from slowpath.ledger.rows import Rows
 from slowpath.simulate.barging import favoured
 from slowpath.simulate.contention import (
     COMPUTED_NS,
+    Stay,
     Stays,
     fitted_capacity,
     saturated_capacity,
@@ -74,7 +75,8 @@ class _Observer:
         self.places = Places(ledger)
         self.stations: list[Station] = []
         self._station_numbers: dict[str, int] = {}
-        self._stays: dict[int, list[tuple[int, int, int, int]]] = {}
+        self._stays: dict[int, list[Stay]] = {}
+        self._latest: list[Stay] = []
         self._request = 0
         self._handed_over = False  # whether what comes next began when a place was given
         self.loops = slices_by_loop(self.recording)
@@ -202,6 +204,7 @@ class _Observer:
             self._handed_over = False
         if mode == Mode.WAIT or mode == Mode.THREAD_BLOCKED:
             if activity == LOOP_WAIT:
+                self._unseen(start, ns)
                 # After a wait, and at first, the engine queues for the loop by itself.
                 if steps and steps[-1].kind in ON_LOOP and not self._handed_over:
                     steps.append(Step(Kind.YIELD))
@@ -214,7 +217,8 @@ class _Observer:
                 return
             station = self._station(activity, resource)
             if station >= 0:
-                self._stays.setdefault(station, []).append((start, end, resource, self._request))
+                self._latest = self._stays.setdefault(station, [])
+                self._latest.append((start, end, resource, self._request, True))
             steps.append(Step(Kind.WAIT, ns, activity, mode, site, resource, station))
         elif mode == Mode.BLOCKED:
             steps.append(Step(Kind.BLOCKED, ns, activity, mode, site, resource))
@@ -223,6 +227,11 @@ class _Observer:
         else:
             ns = round(ns / slower)
             steps.append(Step(Kind.LOOP, ns, activity, mode, site, resource, code=code))
+
+    def _unseen(self, start: int, ns: int) -> None:
+        """Note that the loop was held for most of the time since the stay before began."""
+        if self._latest and self._latest[-1][1] == start and ns > start - self._latest[-1][0]:
+            self._latest[-1] = (*self._latest[-1][:4], False)
 
     def _beside(self, track: list[Row]) -> list[Step]:
         steps: list[Step] = []
@@ -264,9 +273,13 @@ class _Observer:
             if capacity and len(stays.length):
                 self.stations[station : station + 1] = [Station(name, capacity, least_ns)]
                 keys = zip(stays.length.tolist(), stays.resource.tolist(), strict=True)
-                factors = stays.stretch(capacity).tolist()
+                factors = stays.stretch(capacity)
+                if name == CORES_NAME:
+                    # Nothing shows that it was full: what hides its end was not longer than alone.
+                    factors = np.where(stays.seen, factors, 1.0)
                 slowed[number] = {
-                    key: (factor, station) for key, factor in zip(keys, factors, strict=True)
+                    key: (factor, station)
+                    for key, factor in zip(keys, factors.tolist(), strict=True)
                 }
         return slowed
 

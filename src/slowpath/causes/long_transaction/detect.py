@@ -16,6 +16,7 @@ from slowpath.causes.evidence import (
     by_site,
     doing,
     in_mode,
+    matters,
     ms,
     spans_by_request,
     waiting_for,
@@ -67,8 +68,13 @@ class Idle:
 
     @property
     def hurts(self) -> bool:
-        """Whether those who wait for a connection wait for this."""
-        return self.typical_ns >= MIN_HURTING_NS and self.share >= MIN_HURTING_SHARE
+        """Whether those who wait for a connection wait for this above all."""
+        return self.is_long and self.share >= MIN_HURTING_SHARE
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is more than what any request does with a connection in hand."""
+        return self.typical_ns >= MIN_HURTING_NS
 
     @property
     def caps_the_service(self) -> bool:
@@ -88,7 +94,9 @@ def detect(ledger: Ledger) -> Iterator[Finding]:
     hurting = dict(by_site(ledger, waiting))
     for site, holds in idle.items():
         chosen = waiting & at(ledger, site)
-        if not holds.caps_the_service and not (site in hurting and holds.hurts):
+        # Beside a database that is slow the waiting seems little, and is the next limit.
+        hurts = holds.hurts or (holds.is_long and matters(ledger, chosen))
+        if not holds.caps_the_service and not (site in hurting and hurts):
             continue
         place = ledger.recording.sites[site]
         blame = ledger.blame(chosen)
