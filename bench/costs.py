@@ -2,9 +2,10 @@
 
     python -m bench.costs
 
-A compiled JSON encoder's share of the standard library's time, for bodies of several kinds, and
-what async HTTP clients compute for a call while their loop is busy with others. See
-`slowpath.causes.blocking_serializer.edit` and `slowpath.simulate.where`.
+A compiled JSON encoder's share of the standard library's time, for bodies of several kinds; what
+async HTTP clients compute for a call while their loop is busy with others; and what PostgreSQL
+computes for a row by its key. See `slowpath.causes.blocking_serializer.edit`,
+`slowpath.simulate.where` and `slowpath.simulate.contention`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 
 import aiohttp
 import httpx
 import orjson
+import psycopg
 
 from lab.processes import ServiceError
-from lab.services import upstream
+from lab.services import postgres, upstream
 
 REPEATS = 15
 CALLS, CALLERS = 2_000, 20
@@ -98,6 +101,24 @@ async def _clients(url: str) -> Mapping[str, float]:
     return found
 
 
+def _statement_us(url: str) -> float:
+    """Return the processor time of the database for a row by its key, µs; 0 if it is not told."""
+    query = "SELECT id, name FROM things WHERE id = %s"
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE things (id integer PRIMARY KEY, name text)")
+        connection.execute(
+            "INSERT INTO things SELECT n, 'Thing ' || n FROM generate_series(1, %s) AS n", (CALLS,)
+        )
+        spent = Path(f"/proc/{connection.info.backend_pid}/schedstat")
+        if not spent.exists():
+            return 0.0
+        for _ in range(2):
+            began = int(spent.read_text().split()[0])
+            for n in range(CALLS):
+                connection.execute(query, (n,), prepare=True).fetchone()
+        return (int(spent.read_text().split()[0]) - began) / CALLS / 1e3
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     print(f"{'body':24} {'json, ms':>9} {'orjson, ms':>11} {'share':>7}")
     for name, body in bodies(Random(1)).items():
@@ -106,12 +127,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with upstream(UPSTREAM_MS) as partner:
             calls = asyncio.run(_clients(partner.url))
+        with postgres() as server:
+            statement = _statement_us(server.url)
     except ServiceError as exc:
         print(exc, file=sys.stderr)
         return 2
     print(f"\n{'client':24} {'computed for a call, µs':>24}")
     for name, microseconds in calls.items():
         print(f"{name:24} {microseconds:24.0f}")
+    print(f"\nPostgreSQL, for a row by its key: {statement:.0f} µs")
     return 0
 
 

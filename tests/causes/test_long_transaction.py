@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from slowpath.causes.long_transaction import CAUSE
 from tests.causes.book import Book, found
 
@@ -70,6 +72,24 @@ def test_holders_that_query_are_left_alone() -> None:
         behind = holder(book, sql_ms=40, call_ms=5, held=False)
         waiter(book, behind, 40, "sql", TAKEN)
     assert found(CAUSE, book) == []
+
+
+def test_beside_a_slow_database_it_is_found_where_it_is_waited_for() -> None:
+    book = Book()
+    for _ in range(10):
+        behind = holder(book, sql_ms=200, call_ms=40)
+        one = book.request(240)
+        for start, end, doing, place in ((0, 200, "sql", TAKEN), (200, 240, "http", CALL)):
+            book.charge(
+                *(one, start, end, "pool_wait", TAKEN),
+                resource="pg",
+                culprit=behind,
+                culprit_activity=doing,
+                culprit_place=place,
+            )
+    [finding] = found(CAUSE, book)
+    assert finding.evidence["idle_share"] == pytest.approx(1 / 6, abs=0.001)
+    assert not finding.pattern
 
 
 def test_a_cache_look_up_inside_a_session_is_small_change() -> None:

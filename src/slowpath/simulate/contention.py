@@ -14,6 +14,9 @@ Flags = npt.NDArray[np.bool_]
 
 #: A stay as it is found: start, end, resource, request, whether its end was seen.
 Stay = tuple[int, int, int, int, bool]
+#: By length and resource of a stay at a station: how many times longer it was than it would have
+#: been alone, and the station that made it so.
+Slowed = dict[tuple[int, int], tuple[float, int]]
 #: Capacities that are tried: how many can be served at full speed.
 CANDIDATES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 #: A capacity must explain so much of the scatter of the stays, or none is assumed.
@@ -25,6 +28,9 @@ MIN_STAYS = 50
 SATURATED, QUICKEST, MIN_ALIKE = 3.0, 0.1, 10
 #: A statement that takes so long is computed for, unless it has one of these words.
 COMPUTED_NS = 5_000_000
+#: And a shorter one for so much of it: a row by its key, prepared, takes a hot PostgreSQL 48 µs
+#: (`bench.costs`).
+SHORT_NS = 50_000
 WAITING = ("SLEEP", "ADVISORY", "FOR UPDATE", "FOR SHARE", "LOCK TABLE", "WAITFOR")
 
 
@@ -71,11 +77,20 @@ class Stays:
             and not any(word in texts[kind].upper() for word in WAITING)
         ]
         mine = np.isin(self.resource, kinds)
-        start, end = self.start[mine], self.start[mine] + self.length[mine]
-        others = company(start, end)
+        return self.only(mine)
+
+    def only(self, mine: Flags) -> Stays:
+        """Return some of them, with the company of each other."""
+        start, length = self.start[mine], self.length[mine]
+        others = company(start, start + length)
         return Stays(
-            *(start, end - start, self.resource[mine], others, self.request[mine], self.seen[mine])
+            *(start, length, self.resource[mine], others, self.request[mine], self.seen[mine])
         )
+
+    def by_kind(self, factors: Floats, station: int) -> Slowed:
+        """Tell by how much each was longer than alone, on account of which station."""
+        keys = zip(self.length.tolist(), self.resource.tolist(), strict=True)
+        return {key: (factor, station) for key, factor in zip(keys, factors.tolist(), strict=True)}
 
     def stretch(self, capacity: float) -> Floats:
         """Return how many times longer each was than it would have been alone."""

@@ -13,6 +13,8 @@ from slowpath.ledger.rows import Rows
 from slowpath.simulate.barging import favoured
 from slowpath.simulate.contention import (
     COMPUTED_NS,
+    SHORT_NS,
+    Slowed,
     Stay,
     Stays,
     fitted_capacity,
@@ -55,9 +57,6 @@ HOP_NS = 20_000
 FULL = 0.8
 
 
-#: By length and resource of a stay at a station: how many times longer it was than it would have
-#: been alone, and the station that made it so.
-Slowed = dict[tuple[int, int], tuple[float, int]]
 #: A charge as plain values: start, end, activity, mode, site, resource; the code of its slice, and
 #: by how much that ran slower than warm.
 Row = tuple[int, int, int, int, int, int, int, float]
@@ -262,26 +261,32 @@ class _Observer:
         """Find stations that slow down as they fill; return by how much each stay was longer."""
         slowed: dict[int, Slowed] = {}
         for number, found in self._stays.items():
-            stays, station, least_ns = Stays.of(found), number, 0
+            stays = Stays.of(found)
             name = self.stations[number].name
             capacity = fitted_capacity(stays) if not self._loop_full() else 0.0
             if not capacity and name == DATABASE_NAME:
                 capacity = saturated_capacity(stays)
-                if not capacity and (capacity := self._cores_beside()):
-                    stays = stays.computed(self.recording.texts)
-                    station, name, least_ns = len(self.stations), CORES_NAME, COMPUTED_NS
-            if capacity and len(stays.length):
-                self.stations[station : station + 1] = [Station(name, capacity, least_ns)]
-                keys = zip(stays.length.tolist(), stays.resource.tolist(), strict=True)
-                factors = stays.stretch(capacity)
-                if name == CORES_NAME:
-                    # Nothing shows that it was full: what hides its end was not longer than alone.
-                    factors = np.where(stays.seen, factors, 1.0)
-                slowed[number] = {
-                    key: (factor, station)
-                    for key, factor in zip(keys, factors.tolist(), strict=True)
-                }
+            if capacity:
+                self.stations[number] = Station(name, capacity)
+                slowed[number] = stays.by_kind(stays.stretch(capacity), number)
+            elif name == DATABASE_NAME and (cores := self._cores_beside()):
+                slowed[number] = self._on_cores(stays, cores)
         return slowed
+
+    def _on_cores(self, stays: Stays, cores: float) -> Slowed:
+        """Return by how much statements took longer for which the database computes at length."""
+        long = stays.computed(self.recording.texts)
+        if not len(long.length):
+            return {}
+        station = len(self.stations)
+        self.stations.append(Station(CORES_NAME, cores, COMPUTED_NS, SHORT_NS))
+        short = stays.only(stays.length < COMPUTED_NS)
+        # Nothing shows that they were full: what hides its end was not longer than alone.
+        factors = np.where(long.seen, long.stretch(cores), 1.0)
+        return {
+            **short.by_kind(np.ones(len(short.length)), station),
+            **long.by_kind(factors, station),
+        }
 
     def _cores_beside(self) -> float:
         """Return the cores that a database has which runs on this machine; 0 if it does not."""

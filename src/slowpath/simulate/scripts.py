@@ -44,9 +44,12 @@ class Scripts:
         self.workload = workload
         # An odd stride deals all turns out evenly, in an order that repeats late.
         self._turns = Random(0).choices(workload.turns_ns, k=997)
-        self._least = [s.least_ns if s.capacity > 0 else NEVER_NS for s in workload.stations]
+        #: From what on a wait takes a place of each station for all its time, and how long before.
+        self._needs = [
+            (s.least_ns if s.capacity > 0 else NEVER_NS, s.short_ns) for s in workload.stations
+        ]
         self._made: dict[int, Script] = {}
-        if like is not None and (like._turns, like._least) == (self._turns, self._least):
+        if like is not None and (like._turns, like._needs) == (self._turns, self._needs):
             before = like.workload.behaviours
             self._like: Scripts | None = like if len(before) == len(workload.behaviours) else None
         else:
@@ -63,6 +66,14 @@ class Scripts:
                 found = tuple(self._compiled(steps, cycle_from(self._turns, number)))
             self._made[number] = found
         return found
+
+    def _parted(self, step: Step) -> tuple[int, int]:
+        """Return for how long a wait needs no place at its station, and for how long it does."""
+        if step.ref < 0:
+            return step.ns, 0
+        least, short = self._needs[step.ref]
+        shared = step.ns if step.ns >= least else min(short, step.ns)
+        return step.ns - shared, shared
 
     def _compiled(self, steps: Iterable[Step], turns: Iterator[int]) -> list[Operation]:
         # A request is taken in by the loop; its task begins a turn later.
@@ -85,8 +96,11 @@ class Scripts:
                 add(_OP_LEAVE)
                 add((_OP_WORK, next(turns), TURN))
             elif kind == _WAIT:
-                shared = step.ref >= 0 and step.ns >= self._least[step.ref]
-                add((_OP_WAIT, step.ns, step.ref if shared else -1))
+                alone, shared = self._parted(step)
+                if alone or not shared:
+                    add((_OP_WAIT, alone, -1))
+                if shared:
+                    add((_OP_WAIT, shared, step.ref))
                 # The answer is taken in by the loop; the task goes on a turn later.
                 add((_OP_WORK, next(turns), TURN))
                 add(_OP_LEAVE)

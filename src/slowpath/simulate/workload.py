@@ -107,12 +107,13 @@ class Station:
     """A remote part, with its `capacity` at full speed (0: no bound was seen).
 
     Attributes:
-        least_ns: what takes less does not need it, such as cores: it is mostly on its way.
+        least_ns: what takes less, and so is mostly on its way, needs it for `short_ns` only.
     """
 
     name: str
     capacity: float = 0.0
     least_ns: int = 0
+    short_ns: int = 0
 
 
 @dataclass(frozen=True)
