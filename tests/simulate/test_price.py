@@ -7,6 +7,7 @@ import pytest
 from slowpath.ledger import ACTIVITIES, Ledger, build
 from slowpath.simulate import many
 from slowpath.simulate.edits import Edit, OneOf, Resized, Scaled, Users, apply
+from slowpath.simulate.many import anchored
 from slowpath.simulate.observe import observe
 from slowpath.simulate.price import Figures, Prices, price
 from slowpath.simulate.workload import Where
@@ -76,6 +77,22 @@ def test_a_replay_that_is_far_off_is_not_trusted_and_says_why() -> None:
     assert replay.error == pytest.approx(2 / 3, abs=0.05)
     assert not replay.trusted
     assert replay.missing != ()
+
+
+def test_a_small_change_is_told_relative_to_what_was_measured_a_large_one_half_so() -> None:
+    assert anchored(100, before=50, after=50) == 100
+    assert anchored(100, before=50, after=49) == pytest.approx(98, rel=0.01)
+    assert anchored(100, before=50, after=5) == pytest.approx(5 * 2**0.5)
+    assert anchored(100, before=50, after=500) == pytest.approx(500 * 2**0.5)
+    # The more is gained the better the figure, however far off the replay was within reason.
+    for measured in (20, 50, 100):
+        told = [anchored(measured, before=50, after=after) for after in range(1, 150)]
+        assert told == sorted(told)
+
+
+def test_what_cannot_be_related_is_left_alone() -> None:
+    assert anchored(0, before=50, after=5) == 0
+    assert anchored(100, before=0, after=5) == 100
 
 
 def test_cures_are_ranked_by_what_they_gain_and_the_plan_leaves_out_the_rest() -> None:

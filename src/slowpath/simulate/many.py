@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from math import log
 from multiprocessing import get_context
 from types import TracebackType
 
@@ -30,6 +31,8 @@ Edits = tuple[Edit, ...]
 SIMULATION_STEPS = 32_000
 #: ... of at least so many requests, and so many times their p95.
 LEAST_REQUESTS, LEAST_P95 = 400, 8
+#: A change by so many times leads to where what was measured tells only half of what it is.
+LARGE = 3.0
 #: So few steps are not worth a second process.
 SMALL_STEPS = 3_000
 
@@ -42,13 +45,29 @@ class Figures:
     p95_ms: float
     rps: float
 
-    def times(self, other: Figures, by: Figures) -> Figures:
-        """Return these, changed by the factor from `by` to `other`."""
+    def changed(self, before: Figures, after: Figures) -> Figures:
+        """Return what these would be after a change, by what was simulated before and after it."""
         return Figures(
-            self.p50_ms * ratio(other.p50_ms, by.p50_ms),
-            self.p95_ms * ratio(other.p95_ms, by.p95_ms),
-            self.rps * ratio(other.rps, by.rps),
+            anchored(self.p50_ms, before.p50_ms, after.p50_ms),
+            anchored(self.p95_ms, before.p95_ms, after.p95_ms),
+            anchored(self.rps, before.rps, after.rps),
         )
+
+
+def anchored(measured: float, before: float, after: float) -> float:
+    """Return what a measured figure would be after a change.
+
+    It is changed by the simulated factor, so that what the simulation gets wrong before and after
+    alike does not count. A large change leads to where only a part of that error holds (a loop is
+    no longer blocked, say): from `LARGE` times on it is the simulated figure that counts half,
+    in the logarithm.
+    """
+    change = ratio(after, before)
+    if measured <= 0 or before <= 0 or change <= 0:
+        return measured * change
+    far = min(1.0, abs(log(change)) / log(LARGE))
+    replayed: float = (measured / before) ** (1 - far / 2)
+    return after * replayed
 
 
 def ratio(new: float, old: float) -> float:

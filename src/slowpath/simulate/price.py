@@ -1,9 +1,9 @@
 """What each finding's cure would gain, and which cures to make in which order.
 
 Predictions are anchored: the simulator says by what factor p95 and the rate change, and the
-factor is applied to what was measured. So what the replay gets wrong in the same way before and
-after an edit does not count. Intervals come from a bootstrap over the recorded requests; before
-and after are simulated with the same draws.
+factor is applied to what was measured (see `many.anchored`). So what the replay gets wrong in the
+same way before and after an edit does not count. Intervals come from a bootstrap over the recorded
+requests; before and after are simulated with the same draws.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ import numpy as np
 from slowpath.ledger import Ledger
 from slowpath.simulate.edits import Edit, choices
 from slowpath.simulate.many import Figures as Figures
-from slowpath.simulate.many import Found, Progress, Simulations, ratio, shortened
+from slowpath.simulate.many import (
+    Found,
+    Progress,
+    Simulations,
+    anchored,
+    ratio,
+    shortened,
+)
 from slowpath.simulate.many import mean as mean
 from slowpath.simulate.observe import observe
 from slowpath.simulate.replay import PARTS, simulations
@@ -206,7 +213,7 @@ class _Pricing:
         return replay
 
     def _anchored(self, figures: Figures) -> Figures:
-        return self.measured.times(figures, self.baseline.mean)
+        return self.measured.changed(self.baseline.mean, figures)
 
     def _rank(self, price: Price | None, position: int) -> tuple[float, float, int]:
         """Sort by p95, in steps of what is alike; then by rate; then as they came."""
@@ -217,10 +224,11 @@ class _Pricing:
 
     def _bounds(self, after: Found) -> tuple[float, float]:
         """Return the interval of p95, ms: before and after are drawn alike."""
+        measured = self.measured.p95_ms
         pairs = zip(after.draws_p95_ms, self.baseline.draws_p95_ms, strict=True)
-        ratios = [new / old for new, old in pairs if old > 0]
-        low, high = np.quantile(ratios or [1.0], (LOW, HIGH)).tolist()
-        return self.measured.p95_ms * low, self.measured.p95_ms * high
+        drawn = [anchored(measured, old, new) for new, old in pairs if old > 0]
+        low, high = np.quantile(drawn or [measured], (LOW, HIGH)).tolist()
+        return low, high
 
     def _plan(
         self, chosen: dict[int, Edit], alone: dict[int, Found], together: Found
