@@ -68,6 +68,7 @@ class Paths:
         self._resolved: dict[int, list[Act]] = {}
         self._ages: dict[tuple[int, int], tuple[list[int], list[int], list[int]]] = {}
         self._descendants: dict[int, list[int]] = {}
+        self._turns: dict[int, list[tuple[int, int]]] = {}  # of a family: ends, and whose
         self._following: list[int] = []
 
     def forget(self) -> None:
@@ -76,6 +77,7 @@ class Paths:
         self._resolved.clear()
         self._ages.clear()
         self._descendants.clear()
+        self._turns.clear()
 
     def own(self, line: int) -> list[Act]:
         """Return the acts of a line by itself."""
@@ -163,10 +165,21 @@ class Paths:
         Tasks of a request that hand things to each other (a middleware and the app within) wait
         for each other's turns.
         """
-        done = max(
-            (_last_slice(self.own(m), end) for m in self._alive(self.relatives, line, start, end)),
-            default=0,
-        )
+        family = self.relatives.get(line)
+        if not family:
+            return None
+        turns = self._turns.get(id(family))
+        if turns is None:
+            turns = self._turns[id(family)] = sorted(
+                (act.end, member)
+                for member in family
+                for act in self.own(member)
+                if act.mode != Mode.WAIT
+            )
+        last = bisect_right(turns, end, key=lambda turn: turn[0]) - 1
+        while last >= 0 and turns[last][1] == line:
+            last -= 1
+        done = turns[last][0] if last >= 0 else 0
         return done if done > start and self._followed(thread, done, end, SLACK_NS) else None
 
     def _followed(self, thread: int, done: int, end: int, slack: int) -> bool:
