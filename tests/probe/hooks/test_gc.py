@@ -9,6 +9,7 @@ from threading import Thread
 
 import greenlet
 
+from slowpath.probe import core
 from slowpath.probe.hooks.gc import GcHook
 from tests.probe.recorder import recording
 
@@ -66,11 +67,14 @@ def test_in_a_callback_of_the_loop_it_is_told_as_a_line_that_holds_it():
     assert not span.is_async
 
 
-def test_in_a_thread_that_has_run_no_line_nothing_is_told():
+def test_where_no_loop_runs_nothing_is_told():
     with recording(GcHook()) as seen:
         thread = Thread(target=gc.collect)
         thread.start()
         thread.join()
+        here = core.local.here
+        core.watched[here.ident] = here  # as of a thread that has done a job
+        gc.collect()
         seen.decode()
     assert seen.records == []
 

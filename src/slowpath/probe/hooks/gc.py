@@ -40,9 +40,9 @@ class GcHook(Hook):
         here = local.here
         if not self.enabled or ended - started < core.FLOOR_NS:
             return
-        if here.line is None and core.watched.get(here.ident) is not here:
-            return  # a thread that has run no line
         try:
+            if here.line is None and not runs_lines(here):
+                return
             # It may have been set off by C code at the bottom of a greenlet, below any frame.
             site = core.own_site(sys._getframe().f_back)
             line = here.line or between_lines(here, site, started, ended)
@@ -50,6 +50,16 @@ class GcHook(Hook):
             core.emit(_GC, line, started, ended, site, "", generation, collected)
         except Exception as exc:
             self.failed(exc)
+
+
+def runs_lines(here: Here) -> bool:
+    """Tell whether a loop runs in a thread, which must be the running one, and has run lines."""
+    asyncio: Any = sys.modules.get("asyncio")
+    return (
+        core.watched.get(here.ident) is here
+        and asyncio is not None
+        and asyncio._get_running_loop() is not None
+    )
 
 
 def between_lines(here: Here, site: int, started: int, ended: int) -> Line:
