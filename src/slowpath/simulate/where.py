@@ -24,7 +24,7 @@ AT_BEST = 0.05
 AWAITED_CALL_NS, FEW_CALLS = 800_000, 20
 #: A client builds the request before the span of its call begins and decodes the answer after it
 #: has ended: about so much of what it computes within (httpx and a small JSON answer).
-AROUND_CALL = 0.2
+AROUND_CALL = 0.15
 #: The quicker ones, which nothing kept waiting.
 UNDISTURBED = 0.25
 #: From so many rows on, a statement's time is that of its rows.
