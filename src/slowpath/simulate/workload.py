@@ -12,8 +12,11 @@ from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from slowpath.ledger import ACTIVITIES
 from slowpath.simulate.system import NO_WAY, BatchSpec, PoolSpec, StationSpec, System, Way
 from slowpath.simulate.warmth import Warmth
+
+GC = ACTIVITIES["gc"]
 
 
 class Kind(IntEnum):
@@ -78,6 +81,18 @@ class Behaviour:
     steps: Steps
     endpoint: int
     way: Way = NO_WAY
+
+    @cached_property
+    def computed_ns(self) -> tuple[int, int]:
+        """What it computes on the loop, and what garbage is collected meanwhile, ns."""
+        computed = collected = 0
+        for step in flat(self.steps):
+            if step.kind == Kind.LOOP:
+                if step.activity == GC:
+                    collected += step.ns
+                else:
+                    computed += step.ns
+        return computed, collected
 
     @cached_property
     def uses_threads(self) -> bool:

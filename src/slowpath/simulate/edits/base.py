@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Protocol
 
-from slowpath.ledger import ACTIVITIES
 from slowpath.simulate.workload import (
+    GC,
     ON_LOOP,
     TIMED,
     Behaviour,
@@ -17,10 +17,7 @@ from slowpath.simulate.workload import (
     Steps,
     Where,
     Workload,
-    flat,
 )
-
-GC = ACTIVITIES["gc"]
 
 
 class Edit(Protocol):
@@ -110,23 +107,23 @@ def with_less_garbage(after: Workload, before: Workload) -> Workload:
         return after
     share = most / collects
 
-    def change(steps: Steps) -> Iterable[Step]:
-        for step in steps:
-            yield step._replace(ns=round(step.ns * share)) if _is_collection(step) else step
+    def less(steps: Steps) -> Steps:
+        return tuple(
+            step._replace(ns=round(step.ns * share))
+            if _is_collection(step)
+            else step._replace(inner=less(step.inner))
+            if step.inner
+            else step
+            for step in steps
+        )
 
-    return rewritten(after, change)
+    return after.mapped(lambda one: less(one.steps) if one.computed_ns[1] else one.steps)
 
 
 def _computed_ns(workload: Workload) -> tuple[int, int]:
     """Return what all requests compute on the loop, and what they collect there, ns."""
-    computed = collected = 0
-    for behaviour in workload.behaviours:
-        for step in flat(behaviour.steps):
-            if _is_collection(step):
-                collected += step.ns
-            elif step.kind == Kind.LOOP:
-                computed += step.ns
-    return computed, collected
+    each = [behaviour.computed_ns for behaviour in workload.behaviours]
+    return sum(computed for computed, _ in each), sum(collected for _, collected in each)
 
 
 def _is_collection(step: Step) -> bool:
