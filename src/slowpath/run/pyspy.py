@@ -68,10 +68,11 @@ class _Sampler:
         return READY in _read(self.log)
 
     def end(self) -> int:
-        """Tell it to end and to write; returns when that was."""
+        """Tell it to end and to write; returns a time until which it sampled."""
+        now_ns = time.perf_counter_ns()  # on a busy machine it may have ended before we go on
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGINT)
-        return time.perf_counter_ns()
+        return now_ns
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
