@@ -105,7 +105,7 @@ async def read_to_end(receive: Receive) -> None:
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """The upstream as an ASGI app; it has no lifespan."""
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])
+        raise NotImplementedError(scope["type"])  # as ASGI has it: so servers learn it at once
     await read_to_end(receive)
     if scope["path"] == "/stats":
         if scope["method"] == "DELETE":
